@@ -1,0 +1,2 @@
+//! intercept.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The relay: intercept between the netfilter queue and its tunnels.

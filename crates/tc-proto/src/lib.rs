@@ -1,0 +1,36 @@
+//! Values and bytes of tcpcopy: what a packet says, and what the two programs say to each other.
+//!
+//! The crate has no clock, keeps no state between calls but a partly received message, and does no input or
+//! output. From the inside out:
+//!
+//! - [`SeqNum`], [`Flags`], [`Window`], [`WindowScale`], [`TcpOptions`]: the numbers of TCP as types.
+//! - [`Segment`]: the facts of one segment, without its octets. [`TargetHeader`]: the same of a response of the
+//!   target, as intercept returns it.
+//! - [`PacketRef`]: borrowed octets of one IP packet, validated once. [`PacketSpec`]: the way back, from facts to
+//!   octets with correct checksums.
+//! - [`tunnel`]: the messages on TCP port 36524.
+#![forbid(unsafe_code)]
+
+mod emit;
+mod flags;
+mod flow;
+mod header;
+mod options;
+mod packet;
+mod segment;
+mod seq;
+pub mod tunnel;
+mod window;
+
+pub use emit::{IpFields, PacketSpec};
+pub use flags::Flags;
+pub use flow::Flow;
+pub use header::TargetHeader;
+pub use options::{SackBlock, SackBlocks, TcpOptions, Timestamps};
+pub use packet::{Layer, PacketRef, ParseError};
+pub use segment::Segment;
+pub use seq::SeqNum;
+pub use window::{Window, WindowScale};
+
+/// The TCP port on which intercept listens unless told otherwise.
+pub const DEFAULT_TUNNEL_PORT: u16 = 36_524;

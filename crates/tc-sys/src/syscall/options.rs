@@ -1,0 +1,93 @@
+//! Socket options.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+pub(crate) fn length_of<T>() -> libc::socklen_t {
+    libc::socklen_t::try_from(size_of::<T>()).unwrap_or(0)
+}
+
+/// Sets an option that is an integer (setsockopt(2)).
+pub(crate) fn set(fd: BorrowedFd<'_>, level: libc::c_int, name: libc::c_int, value: libc::c_int) -> io::Result<()> {
+    // SAFETY: the kernel reads one `c_int` from a live one.
+    syscall!(setsockopt(fd.as_raw_fd(), level, name, (&raw const value).cast(), length_of::<libc::c_int>())).map(drop)
+}
+
+/// Reads an option that is an integer (getsockopt(2)).
+pub(crate) fn integer(fd: BorrowedFd<'_>, level: libc::c_int, name: libc::c_int) -> io::Result<libc::c_int> {
+    let mut value: libc::c_int = 0;
+    let mut length = length_of::<libc::c_int>();
+    // SAFETY: the kernel writes at most `length` octets, the size of `value`.
+    syscall!(getsockopt(fd.as_raw_fd(), level, name, (&raw mut value).cast(), &raw mut length))?;
+    Ok(value)
+}
+
+/// Asks for a receive buffer of `octets`: `SO_RCVBUFFORCE`, and without `CAP_NET_ADMIN` `SO_RCVBUF`, which the kernel
+/// cuts to `net.core.rmem_max`. Returns what it became (the kernel doubles it for its own needs; that is undone here).
+pub(crate) fn set_receive_buffer(fd: BorrowedFd<'_>, octets: usize) -> io::Result<usize> {
+    set_buffer(fd, octets, libc::SO_RCVBUFFORCE, libc::SO_RCVBUF)
+}
+
+/// As [`set_receive_buffer`] for sending: `SO_SNDBUFFORCE`, `SO_SNDBUF`, `net.core.wmem_max`.
+pub(crate) fn set_send_buffer(fd: BorrowedFd<'_>, octets: usize) -> io::Result<usize> {
+    set_buffer(fd, octets, libc::SO_SNDBUFFORCE, libc::SO_SNDBUF)
+}
+
+fn set_buffer(fd: BorrowedFd<'_>, octets: usize, force: libc::c_int, polite: libc::c_int) -> io::Result<usize> {
+    // The kernel doubles the value in an int.
+    let value = libc::c_int::try_from(octets).unwrap_or(libc::c_int::MAX).min(libc::c_int::MAX / 2);
+    set(fd, libc::SOL_SOCKET, force, value).or_else(|_| set(fd, libc::SOL_SOCKET, polite, value))?;
+    Ok(usize::try_from(integer(fd, libc::SOL_SOCKET, polite)?).unwrap_or(0) / 2)
+}
+
+/// Attaches a classic BPF program (`SO_ATTACH_FILTER`, linux/filter.h).
+///
+/// # Errors
+///
+/// `EINVAL` for a program that the kernel's checker refuses or that is longer than 4096 instructions, `ENOMEM` when it
+/// passes `net.core.optmem_max`.
+pub(crate) fn attach_filter(fd: BorrowedFd<'_>, program: &[libc::sock_filter]) -> io::Result<()> {
+    let length = u16::try_from(program.len()).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+    let program = libc::sock_fprog { len: length, filter: program.as_ptr().cast_mut() };
+    // SAFETY: the kernel copies `length` instructions, which it only reads, and keeps no pointer.
+    syscall!(setsockopt(
+        fd.as_raw_fd(),
+        libc::SOL_SOCKET,
+        libc::SO_ATTACH_FILTER,
+        (&raw const program).cast(),
+        length_of::<libc::sock_fprog>(),
+    ))
+    .map(drop)
+}
+
+/// Packets that passed the filter of a packet socket, lost ones included, and lost ones, since the last call
+/// (`PACKET_STATISTICS`, linux/if_packet.h).
+pub(crate) fn packet_statistics(fd: BorrowedFd<'_>) -> io::Result<(u32, u32)> {
+    let mut value = libc::tpacket_stats { tp_packets: 0, tp_drops: 0 };
+    let mut length = length_of::<libc::tpacket_stats>();
+    // SAFETY: the kernel writes at most `length` octets, the size of `value`.
+    syscall!(getsockopt(
+        fd.as_raw_fd(),
+        libc::SOL_PACKET,
+        libc::PACKET_STATISTICS,
+        (&raw mut value).cast(),
+        &raw mut length,
+    ))?;
+    Ok((value.tp_packets, value.tp_drops))
+}
+
+/// Messages that a socket's full receive buffer refused, since it was made (`SO_MEMINFO`, linux/sock_diag.h).
+pub(crate) fn refused_messages(fd: BorrowedFd<'_>) -> io::Result<u32> {
+    const SK_MEMINFO_DROPS: usize = 8;
+    let mut values = [0_u32; SK_MEMINFO_DROPS + 1];
+    let mut length = length_of::<[u32; SK_MEMINFO_DROPS + 1]>();
+    // SAFETY: the kernel writes at most `length` octets, the size of `values`.
+    syscall!(getsockopt(
+        fd.as_raw_fd(),
+        libc::SOL_SOCKET,
+        libc::SO_MEMINFO,
+        values.as_mut_ptr().cast(),
+        &raw mut length,
+    ))?;
+    Ok(values[SK_MEMINFO_DROPS])
+}

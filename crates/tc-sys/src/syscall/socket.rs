@@ -1,0 +1,49 @@
+//! Sockets and descriptors.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::time::Duration;
+
+/// A new close-on-exec, non-blocking socket (socket(2)).
+pub(crate) fn open(domain: libc::c_int, kind: libc::c_int, protocol: libc::c_int) -> io::Result<OwnedFd> {
+    // SAFETY: three integers.
+    let fd = syscall!(socket(domain, kind | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK, protocol))?;
+    // SAFETY: the kernel just made this descriptor and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// A second, close-on-exec descriptor of what `fd` names.
+///
+/// # Errors
+///
+/// `EBADF` when `fd` is not open.
+pub(crate) fn duplicate(fd: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: integers; the kernel checks the descriptor.
+    let copy = syscall!(fcntl(fd, libc::F_DUPFD_CLOEXEC, 0))?;
+    // SAFETY: as in `open`.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+}
+
+/// Marks `fd` close-on-exec.
+pub(crate) fn close_on_exec(fd: RawFd) -> io::Result<()> {
+    // SAFETY: integers; the kernel checks the descriptor.
+    syscall!(fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC)).map(drop)
+}
+
+/// Waits until `fd` can be written to, at most for `timeout` (poll(2)); whether it can.
+pub(crate) fn wait_writable(fd: BorrowedFd<'_>, timeout: Duration) -> io::Result<bool> {
+    let milliseconds = libc::c_int::try_from(timeout.as_millis()).unwrap_or(libc::c_int::MAX);
+    let mut entry = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
+    // SAFETY: one valid entry that outlives the call.
+    Ok(syscall!(poll(&raw mut entry, 1, milliseconds))? > 0)
+}
+
+/// The port that the kernel gave to a bound netlink socket (getsockname(2)).
+pub(crate) fn netlink_port(fd: BorrowedFd<'_>) -> io::Result<u32> {
+    // SAFETY: an address of integers, for which zero is a value.
+    let mut address: libc::sockaddr_nl = unsafe { std::mem::zeroed() };
+    let mut length = super::options::length_of::<libc::sockaddr_nl>();
+    // SAFETY: `address` has `length` octets to write to.
+    syscall!(getsockname(fd.as_raw_fd(), (&raw mut address).cast(), &raw mut length))?;
+    Ok(address.nl_pid)
+}

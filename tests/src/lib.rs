@@ -1,0 +1,31 @@
+//! End-to-end tests of `tcpcopy` and `intercept` in network namespaces.
+//!
+//! A [`Lab`](lab::Lab) is three hosts in a row, client — online — target, each a network namespace of its own. The
+//! target's answers would reach the clients if nobody stopped them, which is why an answer that escapes is detected.
+//! On the online and the target host runs the same application, `tc-app`, which writes down every request it got; the
+//! load comes from `tc-load`, which checks every answer. A [`Stage`](stage::Stage) puts these together with the two
+//! programs under test; a [`Case`](cases::Case) is a load with the conditions it runs under; the
+//! [`Outcome`](stage::Outcome) says which requests the target application got.
+//!
+//! The programs under test are named by the environment variables `TCPCOPY_BIN` and `INTERCEPT_BIN`; by default they
+//! are the ones of this workspace, found beside the test program.
+
+#![expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "a test harness stops, with a message, at the first thing that is not as it should be"
+)]
+
+pub mod app;
+pub mod binaries;
+pub mod capture;
+pub mod cases;
+pub mod content;
+pub mod http;
+pub mod lab;
+pub mod load;
+pub mod pair;
+pub mod proc_net;
+pub mod records;
+pub mod stage;
+pub mod usage;
