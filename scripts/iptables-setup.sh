@@ -100,8 +100,14 @@ parse_arguments() {
         esac
         case $name in
             --port) port="$(number --port "$value" 1 65535)" ;;
-            --queue) parse_queue "$value" && queue_given=yes ;;
-            --tunnel-port) tunnel_port="$(number --tunnel-port "$value" 1 65535)" && tunnel_given=yes ;;
+            --queue)
+                parse_queue "$value"
+                queue_given=yes
+                ;;
+            --tunnel-port)
+                tunnel_port="$(number --tunnel-port "$value" 1 65535)"
+                tunnel_given=yes
+                ;;
             --bypass) bypass=yes ;;
             --ipv6) ipv6=yes ;;
             add | remove | status)
@@ -120,8 +126,7 @@ parse_arguments() {
 # --- the firewall ---
 
 ip4="${IPTABLES:-iptables}"
-ip6="${ip4%"${ip4##*/}"}${ip4##*/}"
-ip6="${ip6%iptables*}ip6tables${ip6##*iptables}"
+ip6="${ip4%iptables*}ip6tables${ip4##*iptables}"
 
 # The counterpart in the other back end, nothing if it is not installed or unused.
 other_back_end() {
@@ -157,13 +162,16 @@ wanted_rules() {
         "INPUT -p tcp --dport $port $mark -j ACCEPT"
 }
 
-# own_rules TOOL [-v]: the rules in the kernel that carry our mark, one a line, as -S prints them.
+# own_rules TOOL [-v]: our rules in the kernel, one a line, as -S prints them: our mark, and the shape that add gives.
 own_rules() {
     local tool=$1 chain rules
+    local tcp='-p (tcp|6)( -m tcp)?' mark="-m comment --comment (\"tcpcopy:$port\"|tcpcopy:$port)( -c [0-9]+ [0-9]+)?"
+    local input="-A INPUT $tcp --dport [0-9]+ $mark -j ACCEPT"
+    local output="-A OUTPUT $tcp --sport $port $mark -j NFQUEUE --queue-(num|balance) [0-9:]+( --queue-bypass)?"
     shift
     for chain in INPUT OUTPUT; do
         rules="$(fw "$tool" -S "$chain" "$@" 2>/dev/null)" || return 1
-        grep -E -- "--comment \"?tcpcopy:$port\"?( |\$)" <<<"$rules" || true
+        grep -Ex -- "$input|$output" <<<"$rules" || true
     done
 }
 
@@ -282,86 +290,98 @@ remove() {
     [ "$found" = yes ] || say "No rule of ours for port $port: nothing to remove"
 }
 
-# queue_reader QUEUE: who is bound to it, and its counters.
-queue_reader() {
-    local line portid dropped user_dropped waiting inode pid=''
-    line="$(awk -v q="$1" '$1 == q' /proc/net/netfilter/nfnetlink_queue 2>/dev/null || true)"
-    if [ -z "$line" ]; then
-        say "queue $1: no program is bound to it"
-        return 1
-    fi
-    read -r _ portid waiting _ _ dropped user_dropped _ <<<"$line"
-    # The port id is a process id only by habit; the socket's inode is certain.
-    inode="$(awk -v id="$portid" '$2 == 12 && $3 == id { print $10 }' /proc/net/netlink | head -n 1)"
-    if [ -n "$inode" ]; then
-        pid="$(find /proc/[0-9]*/fd -maxdepth 1 -lname "socket:\[$inode\]" 2>/dev/null | head -n 1 | cut -d/ -f3 || true)"
-    fi
-    say "queue $1: bound by ${pid:+$(cat "/proc/$pid/comm" 2>/dev/null || true), process }${pid:-port id $portid}; $waiting waiting, $((dropped + user_dropped)) lost"
-}
-
-# show_rule TOOL NAME RULE: RULE as -S -v prints it, nothing if it is missing.
+# show_rule TOOL TEXT RULE: RULE is what -S -v prints, nothing if it is missing.
 show_rule() {
     local packets=''
     if [ -z "$3" ]; then
         say "$1: MISSING  $2"
         return 1
     fi
-    [[ $3 =~ \ -c\ ([0-9]+)\ ([0-9]+) ]] && packets="${BASH_REMATCH[1]} packets"
+    if [[ $3 =~ \ -c\ ([0-9]+)\  ]]; then packets="${BASH_REMATCH[1]} packets"; fi
     say "$1: present  $2  $packets"
 }
 
-status_of() {
-    local tool=$1 rules rule queue_rule='' port_rule='' tunnel_rule='' shown result=0 last q
+queues_seen=() # of the rules that are there: "FIRST:LAST", with " bypass" behind it
+
+# rules_status TOOL: an option that is not given matches any rule of ours.
+rules_status() {
+    local tool=$1 rule rules result=0 port_rule='' tunnel_rule='' queue_rule=''
+    local shown_queue=$queue shown_tunnel=$tunnel_port shown_bypass=''
+    [ "$bypass" = no ] || shown_bypass=' --bypass'
     rules="$(own_rules "$tool" -v)"
     while read -r rule; do
-        case $rule in
-            *' -j NFQUEUE '*) queue_rule=$rule ;;
-            *" --dport $port "*) port_rule=$rule ;;
-            *' --dport '*)
-                if [ "$tunnel_given" = no ] || [[ $rule == *" --dport $tunnel_port "* ]]; then tunnel_rule=$rule; fi
-                ;;
-        esac
-    done <<<"$rules"
-    if [[ $queue_rule =~ --queue-(num|balance)\ ([0-9:]+) ]]; then
-        shown="${BASH_REMATCH[2]}"
-        if [ "$queue_given" = yes ] && [ "$shown" != "$queue" ]; then queue_rule=''; else queue=$shown; fi
-    fi
-    if [ "$bypass" = yes ] && [[ $queue_rule != *--queue-bypass* ]]; then queue_rule=''; fi
-    shown="$queue"
-    [[ "$bypass $queue_rule" != *[s-]bypass* && $bypass = no ]] || shown+=" --bypass"
-    [[ $tunnel_rule =~ --dport\ ([0-9]+) ]] && tunnel_port="${BASH_REMATCH[1]}"
-    show_rule "$tool" "OUTPUT tcp from port $port to queue $shown" "$queue_rule" || result=1
-    show_rule "$tool" "INPUT tcp to port $port" "$port_rule" || result=1
-    show_rule "$tool" "INPUT tcp to port $tunnel_port" "$tunnel_rule" || result=1
-    warn_of_earlier_rules "$tool"
-    last="${queue#*:}"
-    for ((q = ${queue%%:*}; q <= last; q++)); do
-        queue_reader "$q" && continue
-        if [ -z "$queue_rule" ]; then continue; fi
-        if [[ $queue_rule == *--queue-bypass* ]]; then
-            warn "the answers of queue $q go out to the clients' addresses until intercept runs"
-        else
-            warn "the kernel drops the answers of queue $q until intercept runs"
+        if [[ $rule =~ \ --queue-(num|balance)\ ([0-9:]+) ]]; then
+            if [ "$queue_given" = yes ] && [ "${BASH_REMATCH[2]}" != "$queue" ]; then continue; fi
+            if [ "$bypass" = yes ] && [[ $rule != *--queue-bypass* ]]; then continue; fi
+            queue_rule=$rule
+            shown_queue=${BASH_REMATCH[2]}
+            if [[ $rule == *--queue-bypass* ]]; then shown_bypass=' --bypass'; fi
+            queues_seen+=("$shown_queue${shown_bypass:+ bypass}")
+        elif [[ $rule == *" --dport $port "* ]]; then
+            port_rule=$rule
+        elif [[ $rule =~ \ --dport\ ([0-9]+)\  ]]; then
+            if [ "$tunnel_given" = yes ] && [ "${BASH_REMATCH[1]}" != "$tunnel_port" ]; then continue; fi
+            tunnel_rule=$rule
+            shown_tunnel=${BASH_REMATCH[1]}
         fi
-    done
+    done <<<"$rules"
+    show_rule "$tool" "OUTPUT tcp from port $port to queue $shown_queue$shown_bypass" "$queue_rule" || result=1
+    show_rule "$tool" "INPUT tcp to port $port" "$port_rule" || result=1
+    show_rule "$tool" "INPUT tcp to port $shown_tunnel" "$tunnel_rule" || result=1
+    [ -z "$queue_rule" ] || warn_of_earlier_rules "$tool"
     return "$result"
 }
 
 # A rule that somebody put before ours may let an answer out.
 warn_of_earlier_rules() {
     local before
-    before="$(fw "$1" -S OUTPUT | grep '^-A' | sed '/--comment "\{0,1\}tcpcopy:/,$d' | grep -c . || true)"
-    if [ "$before" -gt 0 ] && [ -n "$(own_rules "$1" | grep NFQUEUE)" ]; then
+    before="$(fw "$1" -S OUTPUT 2>/dev/null | grep '^-A' | sed '/--comment "\{0,1\}tcpcopy:/,$d' | grep -c . || true)"
+    [ "$before" -eq 0 ] ||
         warn "$before rules stand before ours in OUTPUT of $1 and may let answers out: 'remove', then 'add', puts ours first"
+}
+
+# The program behind a netlink port id: by the socket, since the port id is a process id only by habit.
+program_of_port_id() {
+    local inode pid=''
+    inode="$(awk -v id="$1" '$2 == 12 && $3 == id { print $10 }' /proc/net/netlink | head -n 1)"
+    if [ -n "$inode" ]; then
+        pid="$({ find /proc/[0-9]*/fd -maxdepth 1 -lname "socket:\[$inode\]" 2>/dev/null || true; } | head -n 1 | cut -d/ -f3)"
+    fi
+    if [ -n "$pid" ]; then
+        printf '%s (process %s)' "$(cat "/proc/$pid/comm" 2>/dev/null)" "$pid"
+    else
+        printf 'port id %s' "$1"
+    fi
+}
+
+# queues_status RANGE: who is bound to the queues of a rule.
+queues_status() {
+    local number port_id waiting dropped user_dropped bound=0 range=${1%% *} first last count
+    first=${range%%:*} last=${range#*:}
+    count=$((last - first + 1))
+    while read -r number port_id waiting _ _ dropped user_dropped _; do
+        if [ -z "$number" ] || ((number < first || number > last)); then continue; fi
+        bound=$((bound + 1))
+        say "queue $number: bound by $(program_of_port_id "$port_id"); $waiting packets waiting, $((dropped + user_dropped)) lost"
+    done < <(cat /proc/net/netfilter/nfnetlink_queue 2>/dev/null || true)
+    [ "$bound" -lt "$count" ] || return 0
+    say "queue $range: $((count - bound)) of $count without a program"
+    if [[ $1 == *bypass ]]; then
+        warn "the answers of these connections go to the addresses of the real clients until intercept runs"
+    else
+        warn "the kernel drops the answers of these connections until intercept runs"
     fi
 }
 
 status() {
-    local result=0
-    status_of "$ip4" || result=1
+    local result=0 range
+    rules_status "$ip4" || result=1
     if [ "$ipv6" = yes ] || { [ "${#tools[@]}" -gt 1 ] && [ -n "$(own_rules "$ip6")" ]; }; then
-        status_of "$ip6" || result=1
+        rules_status "$ip6" || result=1
     fi
+    while read -r range; do
+        [ -z "$range" ] || queues_status "$range"
+    done < <(printf '%s\n' "${queues_seen[@]}" | sort -u)
     return "$result"
 }
 

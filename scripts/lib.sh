@@ -6,7 +6,7 @@ PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 REPO_ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 PROGRAM="${0##*/}"
 
-say() { printf '%s\n' "$*"; }
+say() { printf '%s\n' "$@"; }
 warn() { printf '%s: warning: %s\n' "$PROGRAM" "$*" >&2; }
 die() {
     printf '%s: %s\n' "$PROGRAM" "$*" >&2
@@ -40,15 +40,16 @@ have_item() {
 
 # Installs what is missing of the items given; makes no apt call when everything is there.
 need_packages() {
-    local item missing=()
+    local item absent=()
     for item in "$@"; do
-        have_item "$item" || missing+=("${item##*:}")
+        have_item "$item" || absent+=("${item##*:}")
     done
-    [ "${#missing[@]}" -gt 0 ] || return 0
+    [ "${#absent[@]}" -gt 0 ] || return 0
     command -v apt-get >/dev/null ||
-        die "missing: ${missing[*]}; there is no apt-get here: install them by hand, then run this again"
-    say "Installing Debian packages: ${missing[*]}"
-    install_packages "${missing[@]}"
+        die "missing: ${absent[*]}; there is no apt-get here: install them by hand, then run this again"
+    say "Installing Debian packages, which takes a moment: ${absent[*]}"
+    is_root || command -v sudo >/dev/null || die "installing packages needs root: run it as root, or install sudo"
+    install_packages "${absent[@]}" || exit 1
     hash -r
     for item in "$@"; do
         have_item "$item" || die "${item%%:*} is still missing after installing ${item##*:}"
@@ -57,32 +58,44 @@ need_packages() {
 
 # Debian starts a server and enables it at boot when it is installed. Nobody asked for a web server on port 80 of this
 # machine, so the units of servers that we install now are masked while apt runs, and left disabled.
-# Servers that were installed before are not touched.
-install_packages() {
-    local package unit status=0 units=()
-    for package in "$@"; do
-        case $package in
-            nginx*) units+=(nginx.service) ;;
-            redis-server) units+=(redis-server.service) ;;
-        esac
-    done
-    [ -d /run/systemd/system ] || units=()
+# Servers that were installed before are not touched. A subshell, so that its trap ends with it.
+install_packages() (
+    log="$(mktemp)" units=()
+    # shellcheck disable=SC2317 # called by the trap
+    end() {
+        for unit in "${units[@]}"; do
+            as_root systemctl --quiet unmask --runtime "$unit" 2>/dev/null || true
+            as_root systemctl --quiet disable --now "$unit" 2>/dev/null || true
+        done
+        rm -f "$log"
+    }
+    trap end EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    if [ -d /run/systemd/system ]; then
+        for package in "$@"; do
+            case $package in
+                nginx*) units+=(nginx.service) ;;
+                redis-server) units+=(redis-server.service) ;;
+            esac
+        done
+    fi
     for unit in "${units[@]}"; do
         as_root systemctl --quiet mask --runtime "$unit" 2>/dev/null || true
     done
     # RUNLEVEL does for SysV init what the mask does for systemd.
-    local apt=(env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 PREVLEVEL=N apt-get -q -o DPkg::Lock::Timeout=120)
-    {
-        as_root "${apt[@]}" update &&
-            as_root "${apt[@]}" install -y --no-install-recommends "$@"
-    } || status=$?
+    apt=(env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 PREVLEVEL=N apt-get -q -o DPkg::Lock::Timeout=120)
+    if ! { as_root "${apt[@]}" update && as_root "${apt[@]}" install -y --no-install-recommends "$@"; } >"$log" 2>&1; then
+        tail -n 20 "$log" >&2
+        die "apt-get could not install $*: see its messages above"
+    fi
     for unit in "${units[@]}"; do
-        as_root systemctl --quiet unmask --runtime "$unit" 2>/dev/null || true
-        as_root systemctl --quiet disable --now "$unit" 2>/dev/null || true
-        say "$unit is installed, but not started and not enabled at boot ('systemctl enable --now $unit' if you want it)."
+        say "$unit: installed, not started, not enabled at boot ('systemctl enable --now $unit' if you want it)"
     done
-    [ "$status" -eq 0 ] || die "apt-get could not install $*: see its messages above"
-}
+)
+
+# Where cargo puts what it builds.
+target_dir() { (cd "$REPO_ROOT" && realpath -m "${CARGO_TARGET_DIR:-target}"); }
 
 # Finds cargo, also where rustup puts it; never downloads a toolchain.
 need_cargo() {

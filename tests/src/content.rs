@@ -21,9 +21,8 @@ impl Fnv {
 
     /// Adds `octets`.
     pub fn update(&mut self, octets: &[u8]) {
-        self.0 = octets.iter().fold(self.0, |hash, &octet| {
-            (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3)
-        });
+        self.0 =
+            octets.iter().fold(self.0, |hash, &octet| (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3));
     }
 
     /// The hash of everything added so far.
@@ -51,11 +50,7 @@ impl Content {
     /// The stream of `seed`.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self {
-            state: seed,
-            word: [0; 8],
-            used: 8,
-        }
+        Self { state: seed, word: [0; 8], used: 8 }
     }
 
     /// The next 64 bits.

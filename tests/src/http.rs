@@ -45,11 +45,7 @@ impl RequestReader {
     pub fn read(&mut self, octets: &[u8], requests: &mut Vec<Request>) -> Result<(), Malformed> {
         let mut rest = octets;
         while !rest.is_empty() {
-            let taken = if self.body.is_some() {
-                self.read_body(rest)
-            } else {
-                self.read_head(rest)?
-            };
+            let taken = if self.body.is_some() { self.read_body(rest) } else { self.read_head(rest)? };
             self.hash.update(&rest[..taken]);
             self.len += taken as u64;
             rest = &rest[taken..];
@@ -65,12 +61,7 @@ impl RequestReader {
         (self.len > 0).then(|| Request {
             len: self.len,
             hash: self.hash.value(),
-            ..request.unwrap_or(Request {
-                id: "-".to_owned(),
-                answer_len: 0,
-                len: 0,
-                hash: 0,
-            })
+            ..request.unwrap_or(Request { id: "-".to_owned(), answer_len: 0, len: 0, hash: 0 })
         })
     }
 
@@ -105,9 +96,7 @@ fn take_head(head: &mut Vec<u8>, octets: &[u8]) -> Result<Option<usize>, Malform
     let before = head.len();
     head.extend_from_slice(octets);
     let from = before.saturating_sub(HEAD_END.len() - 1);
-    let end = head[from..]
-        .windows(HEAD_END.len())
-        .position(|window| window == HEAD_END);
+    let end = head[from..].windows(HEAD_END.len()).position(|window| window == HEAD_END);
     match end {
         Some(at) => {
             let end = from + at + HEAD_END.len();
@@ -130,12 +119,8 @@ fn parse_request(head: &[u8]) -> Result<(Request, u64), Malformed> {
         Some(len) => len.parse().map_err(|_| Malformed)?,
         None => 0,
     };
-    let request = Request {
-        id: header(text, ID_HEADER).unwrap_or("-").to_owned(),
-        answer_len,
-        len: 0,
-        hash: 0,
-    };
+    let request =
+        Request { id: header(text, ID_HEADER).unwrap_or("-").to_owned(), answer_len, len: 0, hash: 0 };
     Ok((request, body_len))
 }
 
@@ -192,12 +177,7 @@ impl AnswerReader {
     /// A reader of the answer to the request whose octets are `request`.
     #[must_use]
     pub fn new(request: &[u8]) -> Self {
-        Self {
-            head: Vec::new(),
-            content: Content::new(Fnv::of(request)),
-            left: None,
-            wrong: None,
-        }
+        Self { head: Vec::new(), content: Content::new(Fnv::of(request)), left: None, wrong: None }
     }
 
     /// Takes octets as they arrive from `server`; when the answer is complete, what is wrong with it, if anything.
@@ -239,9 +219,7 @@ fn check_head(head: &str, server: &str, id: &str) -> Result<usize, String> {
     if !right {
         return Err(mismatch());
     }
-    header(head, "Content-Length")
-        .and_then(|len| len.parse().ok())
-        .ok_or_else(mismatch)
+    header(head, "Content-Length").and_then(|len| len.parse().ok()).ok_or_else(mismatch)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! On the online and the target host runs the same application, `tc-app`, which writes down every request it got; the
 //! load comes from `tc-load`, which checks every answer. A [`Stage`](stage::Stage) puts these together with the two
 //! programs under test; a [`Case`](cases::Case) is a load with the conditions it runs under; the
-//! [`Outcome`](stage::Outcome) says which requests the target application got.
+//! [`Outcome`](outcome::Outcome) says which requests the target application got.
 //!
 //! The programs under test are named by the environment variables `TCPCOPY_BIN` and `INTERCEPT_BIN`; by default they
 //! are the ones of this workspace, found beside the test program.
@@ -24,8 +24,13 @@ pub mod content;
 pub mod http;
 pub mod lab;
 pub mod load;
+pub mod nginx;
+pub mod noise;
+pub mod outcome;
 pub mod pair;
 pub mod proc_net;
 pub mod records;
+pub mod scenarios;
 pub mod stage;
+pub mod trials;
 pub mod usage;

@@ -47,13 +47,7 @@ impl Record {
     /// A record of `request`, now.
     #[must_use]
     pub fn now(kind: Kind, request: Request) -> Self {
-        Self {
-            kind,
-            id: request.id,
-            len: request.len,
-            hash: request.hash,
-            at_ms: unix_ms(),
-        }
+        Self { kind, id: request.id, len: request.len, hash: request.hash, at_ms: unix_ms() }
     }
 
     /// The record written as `line`, if it is one.
@@ -78,13 +72,7 @@ impl Record {
 
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            kind,
-            id,
-            len,
-            hash,
-            at_ms,
-        } = self;
+        let Self { kind, id, len, hash, at_ms } = self;
         write!(f, "{} {id} {len} {hash:016x} {at_ms}", kind.word())
     }
 }
@@ -92,18 +80,14 @@ impl fmt::Display for Record {
 /// Milliseconds since 1970.
 #[must_use]
 pub fn unix_ms() -> u128 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_millis())
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis())
 }
 
 /// The records of the file at `path`; none if it does not exist yet. A last line without an end is left out.
 #[must_use]
 pub fn load(path: &Path) -> Vec<Record> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
-    text.split_inclusive('\n')
-        .filter_map(|line| Record::parse(line.strip_suffix('\n')?))
-        .collect()
+    text.split_inclusive('\n').filter_map(|line| Record::parse(line.strip_suffix('\n')?)).collect()
 }
 
 /// What became of the online application's requests at the target's.
@@ -143,11 +127,8 @@ impl Verdict {
         for (&id, sent) in &online_by_id {
             verdict.judge(id, sent, target_by_id.get(id).map_or(&[], Vec::as_slice));
         }
-        verdict.foreign = target_by_id
-            .keys()
-            .filter(|&id| !online_by_id.contains_key(id))
-            .map(|&id| id.to_owned())
-            .collect();
+        verdict.foreign =
+            target_by_id.keys().filter(|&id| !online_by_id.contains_key(id)).map(|&id| id.to_owned()).collect();
         verdict
     }
 
@@ -164,13 +145,7 @@ impl Verdict {
     /// Whether the target got every request of the online application exactly once, octet for octet, and no others.
     #[must_use]
     pub fn is_perfect(&self) -> bool {
-        let faults = [
-            &self.missing,
-            &self.duplicated,
-            &self.different,
-            &self.foreign,
-            &self.partial,
-        ];
+        let faults = [&self.missing, &self.duplicated, &self.different, &self.foreign, &self.partial];
         self.online == self.target && faults.iter().all(|list| list.is_empty())
     }
 }
@@ -203,9 +178,7 @@ fn whole(records: &[Record]) -> impl Iterator<Item = &Record> {
 fn by_id(records: &[Record]) -> BTreeMap<&str, Vec<(u64, u64)>> {
     let mut map: BTreeMap<&str, Vec<(u64, u64)>> = BTreeMap::new();
     for record in whole(records) {
-        map.entry(&record.id)
-            .or_default()
-            .push((record.len, record.hash));
+        map.entry(&record.id).or_default().push((record.len, record.hash));
     }
     map
 }
@@ -215,19 +188,11 @@ mod tests {
     use super::*;
 
     fn record(kind: Kind, id: &str, hash: u64) -> Record {
-        Record {
-            kind,
-            id: id.to_owned(),
-            len: 10,
-            hash,
-            at_ms: 5,
-        }
+        Record { kind, id: id.to_owned(), len: 10, hash, at_ms: 5 }
     }
 
     fn whole_records(ids: &[(&str, u64)]) -> Vec<Record> {
-        ids.iter()
-            .map(|&(id, hash)| record(Kind::Whole, id, hash))
-            .collect()
+        ids.iter().map(|&(id, hash)| record(Kind::Whole, id, hash)).collect()
     }
 
     #[test]

@@ -1,5 +1,23 @@
-//! The state machines of tcpcopy. They do no input or output and read no clock: bytes and time are arguments,
+//! The state machines of tcpcopy. They do no input or output and read no clock: octets and time are arguments,
 //! and what is to be sent is asked for.
+//!
+//! - [`Replayer`]: tcpcopy between its capture, its tunnels and the target.
+//! - [`relay`]: intercept between the netfilter queue and its tunnels.
 #![forbid(unsafe_code)]
 
+mod clients;
+mod close;
+mod config;
+pub mod counters;
+mod mapping;
 pub mod relay;
+mod replayer;
+mod session;
+mod timer;
+
+pub use clients::{ClientPool, ClientPoolError};
+pub use close::CloseReason;
+pub use config::ReplayConfig;
+pub use mapping::{Mapping, MappingError};
+pub use replayer::{Replayer, RouteScope, Transmit};
+pub use timer::Timer;

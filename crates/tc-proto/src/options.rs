@@ -88,24 +88,16 @@ impl TcpOptions {
             [kind::WINDOW_SCALE, 3, shift] => self.window_scale = Some(WindowScale::new(shift)),
             [kind::SACK_PERMITTED, 2] => self.sack_permitted = true,
             [kind::SACK, _, ref blocks @ ..] => self.take_sack(blocks),
-            [kind::TIMESTAMPS, 10, a, b, c, d, e, f, g, h] => {
-                self.timestamps = Some(Timestamps {
-                    value: u32::from_be_bytes([a, b, c, d]),
-                    echo: u32::from_be_bytes([e, f, g, h]),
-                });
+            [kind::TIMESTAMPS, 10, ref stamps @ ..] => {
+                self.timestamps = two_u32(stamps).map(|(value, echo)| Timestamps { value, echo });
             }
             _ => {}
         }
     }
 
     fn take_sack(&mut self, octets: &[u8]) {
-        for block in octets.chunks_exact(8) {
-            if let [a, b, c, d, e, f, g, h] = *block {
-                self.sack.push(SackBlock {
-                    start: SeqNum::new(u32::from_be_bytes([a, b, c, d])),
-                    end: SeqNum::new(u32::from_be_bytes([e, f, g, h])),
-                });
-            }
+        for (start, end) in octets.chunks_exact(8).filter_map(two_u32) {
+            self.sack.push(SackBlock { start: SeqNum::new(start), end: SeqNum::new(end) });
         }
     }
 
@@ -164,12 +156,17 @@ impl TcpOptions {
 /// Cuts the first option off: its octets, and the rest. `None` at the end of the list or at a malformed option.
 fn split_option(octets: &[u8]) -> Option<(&[u8], &[u8])> {
     match *octets {
-        [] | [kind::END, ..] => None,
         [kind::NOP, ..] => octets.split_at_checked(1),
-        [_] => None,
+        [] | [_] | [kind::END, ..] => None,
         [_, len, ..] if len < 2 => None,
         [_, len, ..] => octets.split_at_checked(usize::from(len)),
     }
+}
+
+/// Two numbers in network byte order.
+fn two_u32(octets: &[u8]) -> Option<(u32, u32)> {
+    let (first, rest) = octets.split_first_chunk()?;
+    Some((u32::from_be_bytes(*first), u32::from_be_bytes(*rest.first_chunk()?)))
 }
 
 #[cfg(test)]

@@ -45,7 +45,8 @@ impl SysError {
 /// The ways to get the privileges that raw sockets and the netfilter queue need.
 #[must_use]
 pub fn privilege_hint() -> String {
-    let program = std::env::current_exe().map_or_else(|_| "<program>".to_owned(), |path| path.display().to_string());
+    let program =
+        std::env::current_exe().map_or_else(|_| "<program>".to_owned(), |path| path.display().to_string());
     format!("run with sudo, install setuid root, or: setcap cap_net_raw,cap_net_admin+ep {program}")
 }
 

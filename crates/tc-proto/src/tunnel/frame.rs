@@ -9,8 +9,8 @@ const COUNT_LEN: usize = 2;
 /// Appends `records`, back to back as [`write_record`](super::write_record) made them, to `out` as frames.
 #[expect(clippy::cast_possible_truncation, reason = "a chunk holds at most 16 records")]
 pub fn write_frames(format: RecordFormat, records: &[u8], out: &mut Vec<u8>) {
-    for chunk in records.chunks(format.len() * MAX_RECORDS_PER_FRAME) {
-        let count = (chunk.len() / format.len()) as u16;
+    for chunk in records.chunks(format.size() * MAX_RECORDS_PER_FRAME) {
+        let count = (chunk.len() / format.size()) as u16;
         out.extend_from_slice(&count.to_be_bytes());
         out.extend_from_slice(chunk);
     }
@@ -52,7 +52,7 @@ impl FrameDecoder {
             self.left = count;
             self.inbox.take(COUNT_LEN);
         }
-        let record = self.inbox.take(self.format.len());
+        let record = self.inbox.take(self.format.size());
         if record.is_some() {
             self.left -= 1;
         }

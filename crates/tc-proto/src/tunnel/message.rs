@@ -94,10 +94,9 @@ impl MessageDecoder {
 }
 
 fn fields(octets: [u8; Message::LEN]) -> (Flow, u16) {
-    let [a, b, c, d, p, q, k, l, e, f, g, h, r, s] = octets;
-    let flow = Flow {
-        client: (Ipv4Addr::new(a, b, c, d), u16::from_be_bytes([p, q])).into(),
-        target: (Ipv4Addr::new(e, f, g, h), u16::from_be_bytes([r, s])).into(),
-    };
-    (flow, u16::from_be_bytes([k, l]))
+    let number = |at: usize| u16::from_be_bytes([octets[at], octets[at + 1]]);
+    let address =
+        |at: usize| Ipv4Addr::from_octets([octets[at], octets[at + 1], octets[at + 2], octets[at + 3]]);
+    let flow = Flow { client: (address(0), number(4)).into(), target: (address(8), number(12)).into() };
+    (flow, number(6))
 }

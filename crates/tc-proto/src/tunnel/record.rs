@@ -28,7 +28,7 @@ impl RecordFormat {
 
     /// Octets of a record.
     #[must_use]
-    pub const fn len(self) -> usize {
+    pub const fn size(self) -> usize {
         match self {
             Self::Octets64 => 64,
             Self::Octets80 => 80,
@@ -47,9 +47,9 @@ pub fn write_record(format: RecordFormat, packet: &PacketRef<'_>, out: &mut Vec<
     }
     let start = out.len();
     out.extend_from_slice(fixed);
-    write_tcp_header(format.len() - IP_LEN, packet, out);
+    write_tcp_header(format.size() - IP_LEN, packet, out);
     let header_len = out.len() - start;
-    out.resize(start + format.len(), 0);
+    out.resize(start + format.size(), 0);
     let total_len = u16::try_from(header_len + packet.segment().payload_len).unwrap_or(u16::MAX);
     if let Some([version, _, high, low, ..]) = out.get_mut(start..) {
         *version = 0x45;

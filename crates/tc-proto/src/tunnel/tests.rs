@@ -93,7 +93,7 @@ fn full_options() -> TcpOptions {
 fn record_of(format: RecordFormat, octets: &[u8]) -> Vec<u8> {
     let mut record = Vec::new();
     write_record(format, &PacketRef::parse_headers(octets).unwrap(), &mut record);
-    assert_eq!(record.len(), format.len());
+    assert_eq!(record.len(), format.size());
     record
 }
 

@@ -8,9 +8,15 @@ pub(crate) fn length_of<T>() -> libc::socklen_t {
 }
 
 /// Sets an option that is an integer (setsockopt(2)).
-pub(crate) fn set(fd: BorrowedFd<'_>, level: libc::c_int, name: libc::c_int, value: libc::c_int) -> io::Result<()> {
+pub(crate) fn set(
+    fd: BorrowedFd<'_>,
+    level: libc::c_int,
+    name: libc::c_int,
+    value: libc::c_int,
+) -> io::Result<()> {
     // SAFETY: the kernel reads one `c_int` from a live one.
-    syscall!(setsockopt(fd.as_raw_fd(), level, name, (&raw const value).cast(), length_of::<libc::c_int>())).map(drop)
+    syscall!(setsockopt(fd.as_raw_fd(), level, name, (&raw const value).cast(), length_of::<libc::c_int>()))
+        .map(drop)
 }
 
 /// Reads an option that is an integer (getsockopt(2)).
@@ -61,7 +67,7 @@ pub(crate) fn attach_filter(fd: BorrowedFd<'_>, program: &[libc::sock_filter]) -
 }
 
 /// Packets that passed the filter of a packet socket, lost ones included, and lost ones, since the last call
-/// (`PACKET_STATISTICS`, linux/if_packet.h).
+/// (`PACKET_STATISTICS`, `linux/if_packet.h`).
 pub(crate) fn packet_statistics(fd: BorrowedFd<'_>) -> io::Result<(u32, u32)> {
     let mut value = libc::tpacket_stats { tp_packets: 0, tp_drops: 0 };
     let mut length = length_of::<libc::tpacket_stats>();
@@ -76,7 +82,7 @@ pub(crate) fn packet_statistics(fd: BorrowedFd<'_>) -> io::Result<(u32, u32)> {
     Ok((value.tp_packets, value.tp_drops))
 }
 
-/// Messages that a socket's full receive buffer refused, since it was made (`SO_MEMINFO`, linux/sock_diag.h).
+/// Messages that a socket's full receive buffer refused, since it was made (`SO_MEMINFO`, `linux/sock_diag.h`).
 pub(crate) fn refused_messages(fd: BorrowedFd<'_>) -> io::Result<u32> {
     const SK_MEMINFO_DROPS: usize = 8;
     let mut values = [0_u32; SK_MEMINFO_DROPS + 1];

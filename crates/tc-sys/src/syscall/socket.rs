@@ -32,8 +32,12 @@ pub(crate) fn close_on_exec(fd: RawFd) -> io::Result<()> {
 
 /// Waits until `fd` can be written to, at most for `timeout` (poll(2)); whether it can.
 pub(crate) fn wait_writable(fd: BorrowedFd<'_>, timeout: Duration) -> io::Result<bool> {
+    wait(fd, libc::POLLOUT, timeout)
+}
+
+fn wait(fd: BorrowedFd<'_>, events: libc::c_short, timeout: Duration) -> io::Result<bool> {
     let milliseconds = libc::c_int::try_from(timeout.as_millis()).unwrap_or(libc::c_int::MAX);
-    let mut entry = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
+    let mut entry = libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 };
     // SAFETY: one valid entry that outlives the call.
     Ok(syscall!(poll(&raw mut entry, 1, milliseconds))? > 0)
 }
@@ -46,4 +50,10 @@ pub(crate) fn netlink_port(fd: BorrowedFd<'_>) -> io::Result<u32> {
     // SAFETY: `address` has `length` octets to write to.
     syscall!(getsockname(fd.as_raw_fd(), (&raw mut address).cast(), &raw mut length))?;
     Ok(address.nl_pid)
+}
+
+/// As [`wait_writable`] for reading, for tests.
+#[cfg(test)]
+pub(crate) fn wait_readable(fd: BorrowedFd<'_>, timeout: Duration) -> io::Result<bool> {
+    wait(fd, libc::POLLIN, timeout)
 }

@@ -16,6 +16,11 @@ union Address {
     v6: libc::sockaddr_in6,
 }
 
+/// The field has 16 bits for what is an `int` elsewhere.
+fn family(family: libc::c_int) -> libc::sa_family_t {
+    libc::sa_family_t::try_from(family).unwrap_or(0)
+}
+
 impl Address {
     /// The port stays zero: a raw IPv6 socket refuses any other (net/ipv6/raw.c).
     fn new(destination: IpAddr) -> (Self, libc::socklen_t) {
@@ -24,7 +29,7 @@ impl Address {
         match destination {
             IpAddr::V4(destination) => {
                 address.v4 = libc::sockaddr_in {
-                    sin_family: libc::AF_INET as libc::sa_family_t,
+                    sin_family: family(libc::AF_INET),
                     sin_port: 0,
                     sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(destination.octets()) },
                     sin_zero: [0; 8],
@@ -33,7 +38,7 @@ impl Address {
             }
             IpAddr::V6(destination) => {
                 address.v6 = libc::sockaddr_in6 {
-                    sin6_family: libc::AF_INET6 as libc::sa_family_t,
+                    sin6_family: family(libc::AF_INET6),
                     sin6_port: 0,
                     sin6_flowinfo: 0,
                     sin6_addr: libc::in6_addr { s6_addr: destination.octets() },
@@ -58,7 +63,8 @@ pub(crate) fn send_many<'a>(
     let places = addresses.iter_mut().zip(&mut parts).zip(&mut messages);
     for (((address, part), message), (destination, octets)) in places.zip(packets) {
         let (value, length) = Address::new(destination);
-        let part = part.write(libc::iovec { iov_base: octets.as_ptr().cast_mut().cast(), iov_len: octets.len() });
+        let part =
+            part.write(libc::iovec { iov_base: octets.as_ptr().cast_mut().cast(), iov_len: octets.len() });
         // SAFETY: integers and pointers, for which zero is a value.
         let message = message.write(unsafe { std::mem::zeroed() });
         message.msg_hdr.msg_name = std::ptr::from_mut(address.write(value)).cast();

@@ -1,0 +1,220 @@
+//! What the user typed, checked on its own and without side effects.
+
+use clap::error::ErrorKind;
+use clap::{ArgAction, Parser};
+use ipnet::IpNet;
+use std::ffi::OsString;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::str::FromStr;
+use tc_proto::DEFAULT_TUNNEL_PORT;
+
+const ABOUT: &str = "Returns the headers of a test host's answers to tcpcopy";
+
+const LONG_ABOUT: &str = "\
+intercept runs on the test host, beside the application under test. A firewall rule hands it the packets that the \
+application sends. intercept drops each of them, so that no client ever sees an answer of the test host, and streams \
+its IP and TCP headers to the tcpcopy that replays the client's connection. From these headers tcpcopy learns what \
+the application has acknowledged and answered.
+
+Start intercept first, add the firewall rule next, start tcpcopy last. As long as the rule is there and intercept is \
+not, the kernel drops the answers by itself, unless the rule says --queue-bypass.";
+
+const AFTER_HELP: &str = "\
+Examples:
+  Serve an application on port 8080 of this host:
+      intercept -d -l /var/log/intercept.log -P /run/intercept.pid
+      iptables -I OUTPUT -p tcp --sport 8080 -j NFQUEUE --queue-num 0
+
+  The same, while colleagues at 10.1.0.0/16 and one IPv6 host use the application directly:
+      intercept -x 10.1.0.0/16,2001:db8::7
+
+Signals:
+  SIGTERM, SIGINT  write the final statistics and stop; packets still queued are dropped
+  SIGHUP           with -d open the log file again, for logrotate; without -d stop
+  SIGUSR1          write the statistics now
+
+Exit status:
+  0  stopped on request; with -d: started
+  1  failed while starting or running
+  2  wrong usage
+
+Privileges:
+  CAP_NET_ADMIN for the queue: run with sudo, or: setcap cap_net_admin+ep <path of intercept>
+
+Security:
+  The tunnel is neither encrypted nor authenticated: whoever reaches the port can announce connections and read the \
+headers of their answers. Use -b or a firewall so that only the hosts of tcpcopy reach it.";
+
+/// The command line, field by field.
+#[expect(clippy::doc_markdown, reason = "the comments are the help, which is printed as it stands")]
+#[derive(Debug, Parser)]
+#[command(
+    name = "intercept",
+    version,
+    about = ABOUT,
+    long_about = LONG_ABOUT,
+    after_long_help = AFTER_HELP,
+    disable_version_flag = true,
+    max_term_width = 100
+)]
+pub(crate) struct Args {
+    /// Let answers to these clients pass
+    ///
+    /// A comma list of addresses and networks, IPv4 or IPv6: 10.1.2.3,10.8.0.0/16,2001:db8::/32. An answer to one of
+    /// them goes on to its client, of whatever protocol it is, and is not reported to tcpcopy. Answers to all others
+    /// are dropped.
+    #[arg(short = 'x', long, value_name = "LIST", value_parser = Passlist::from_str)]
+    pub(crate) passlist: Option<Passlist>,
+
+    /// TCP port on which tcpcopy connects
+    #[arg(short, long, value_name = "PORT", default_value_t = DEFAULT_TUNNEL_PORT, value_parser = port)]
+    pub(crate) port: u16,
+
+    /// Address on which tcpcopy connects
+    ///
+    /// An address of this host. The default is every IPv4 address; give :: for every address of both versions.
+    #[arg(short, long, value_name = "ADDRESS", default_value = "0.0.0.0", value_parser = address)]
+    pub(crate) bind: IpAddr,
+
+    /// Number of the netfilter queue
+    ///
+    /// The number in the firewall rule: -j NFQUEUE --queue-num NUMBER.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, value_parser = queue_number)]
+    pub(crate) queue: u16,
+
+    /// Packets that may wait in the netfilter queue
+    ///
+    /// The kernel drops answers that find this many waiting. A longer queue outlasts a longer burst.
+    #[arg(short, long, value_name = "PACKETS", default_value_t = 65_536, value_parser = queue_length)]
+    pub(crate) queue_length: u32,
+
+    /// Connections for which the route table has room from the start
+    ///
+    /// The table grows as needed, to 1000000 connections or to this number if it is larger; beyond that the connection
+    /// that was silent longest makes room.
+    #[arg(short = 's', long, value_name = "CONNECTIONS", default_value_t = 65_536, value_parser = table_size)]
+    pub(crate) table_size: u32,
+
+    /// Run in the background
+    ///
+    /// The command returns when intercept is ready, or has failed and said why.
+    #[arg(short, long)]
+    pub(crate) daemon: bool,
+
+    /// Write the log to this file
+    ///
+    /// It is created if need be, and appended to. The default is standard error; with -d it is error_intercept.log in
+    /// the current directory.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) log_file: Option<PathBuf>,
+
+    /// Write the process id to this file
+    ///
+    /// The file is locked while intercept runs and removed when it stops. intercept does not start if it names a
+    /// process that is alive.
+    #[arg(short = 'P', long, value_name = "FILE")]
+    pub(crate) pid_file: Option<PathBuf>,
+
+    /// Print the version
+    #[arg(short, long, action = ArgAction::Version)]
+    version: Option<bool>,
+}
+
+/// Why there are no arguments.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// The user asked for help or the version, to be printed.
+    Asked(clap::Error),
+    /// One line that names the argument and the remedy.
+    Usage(String),
+}
+
+impl Args {
+    /// Reads a command line that starts with the program's name.
+    pub(crate) fn read<I>(command_line: I) -> Result<Self, Refusal>
+    where
+        I: IntoIterator<Item: Into<OsString> + Clone>,
+    {
+        Self::try_parse_from(command_line).map_err(|error| {
+            if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+                Refusal::Asked(error)
+            } else {
+                Refusal::Usage(one_line(&error))
+            }
+        })
+    }
+}
+
+/// Clap's first line is the reason; what follows is not about this mistake.
+fn one_line(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let first = text.lines().next().unwrap_or_default();
+    let reason = first.strip_prefix("error: ").unwrap_or(first);
+    let remedy = if error.kind() == ErrorKind::ValueValidation { "" } else { "; see intercept --help" };
+    format!("{reason}{remedy}")
+}
+
+/// The destinations of `-x`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Passlist(pub(crate) Vec<IpNet>);
+
+impl FromStr for Passlist {
+    type Err = String;
+
+    fn from_str(list: &str) -> Result<Self, String> {
+        list.split(',').map(|entry| network(entry.trim())).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl std::fmt::Display for Passlist {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let entries: Vec<_> = self.0.iter().map(IpNet::to_string).collect();
+        f.write_str(&entries.join(","))
+    }
+}
+
+fn network(entry: &str) -> Result<IpNet, String> {
+    let single = entry.parse::<IpAddr>().ok().map(IpNet::from);
+    let network = single.or_else(|| entry.parse::<IpNet>().ok()).map(|network| network.trunc());
+    network.ok_or_else(|| {
+        if entry.is_empty() {
+            "an entry is empty; give addresses and networks with one comma between them".to_owned()
+        } else {
+            format!("'{entry}' is neither an address nor a network; give something like 10.1.2.3 or 10.8.0.0/16")
+        }
+    })
+}
+
+fn port(text: &str) -> Result<u16, String> {
+    number(text, 1..=u16::MAX, "a port")
+}
+
+fn queue_number(text: &str) -> Result<u16, String> {
+    number(text, 0..=u16::MAX, "a queue's number")
+}
+
+fn queue_length(text: &str) -> Result<u32, String> {
+    number(text, 1..=u32::MAX, "a length")
+}
+
+fn table_size(text: &str) -> Result<u32, String> {
+    number(text, 1..=10_000_000, "a table size")
+}
+
+fn address(text: &str) -> Result<IpAddr, String> {
+    let remedy = "give an IPv4 or IPv6 address of this host, without a port";
+    text.parse().map_err(|_| format!("it is no address; {remedy}"))
+}
+
+fn number<T>(text: &str, range: RangeInclusive<T>, what: &str) -> Result<T, String>
+where
+    T: FromStr + PartialOrd + std::fmt::Display,
+{
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| format!("{what} is a number from {} to {}", range.start(), range.end()))
+}
+
+#[cfg(test)]
+mod tests;

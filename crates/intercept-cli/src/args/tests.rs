@@ -1,0 +1,125 @@
+use super::{Args, Passlist, Refusal};
+
+fn read(line: &str) -> Result<Args, Refusal> {
+    Args::read(std::iter::once("intercept").chain(line.split_whitespace()))
+}
+
+fn refusal(line: &str) -> String {
+    match read(line) {
+        Err(Refusal::Usage(reason)) => reason,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+#[test]
+fn without_arguments_everything_has_the_original_s_default() {
+    let args = read("").unwrap();
+    assert_eq!((args.port, args.bind.to_string().as_str()), (36_524, "0.0.0.0"));
+    assert_eq!((args.queue, args.queue_length, args.table_size), (0, 65_536, 65_536));
+    assert_eq!((args.passlist, args.daemon, args.log_file, args.pid_file), (None, false, None, None));
+}
+
+#[test]
+fn every_option_of_the_original_is_understood() {
+    let args =
+        read("-x 10.1.2.3,10.8.0.0/16,2001:db8::/32 -p 4000 -b ::1 -q 1000 -s 7 --queue 3 -d -l a.log -P b.pid")
+            .unwrap();
+    assert_eq!(args.passlist.unwrap().to_string(), "10.1.2.3/32,10.8.0.0/16,2001:db8::/32");
+    assert_eq!((args.port, args.bind.to_string().as_str()), (4000, "::1"));
+    assert_eq!((args.queue, args.queue_length, args.table_size, args.daemon), (3, 1000, 7, true));
+    assert_eq!((args.log_file.unwrap().to_str(), args.pid_file.unwrap().to_str()), (Some("a.log"), Some("b.pid")));
+}
+
+#[test]
+fn blanks_around_the_commas_of_a_passlist_do_no_harm() {
+    let list: Passlist = " 10.1.2.3 , ::1".parse().unwrap();
+    assert_eq!(list.to_string(), "10.1.2.3/32,::1/128");
+}
+
+#[test]
+fn a_network_may_be_given_by_any_of_its_addresses() {
+    let list: Passlist = "10.8.1.2/16".parse().unwrap();
+    assert_eq!(list.to_string(), "10.8.0.0/16");
+}
+
+#[test]
+fn a_bad_argument_is_answered_by_one_line_that_names_it_and_the_remedy() {
+    const PASSLIST: &str = "--passlist <LIST>";
+    let number = |text, option, rule| format!("invalid value '{text}' for '{option}': {rule}");
+    let table = [
+        ("-p 0", number("0", "--port <PORT>", "a port is a number from 1 to 65535")),
+        ("-p 65536", number("65536", "--port <PORT>", "a port is a number from 1 to 65535")),
+        ("-p http", number("http", "--port <PORT>", "a port is a number from 1 to 65535")),
+        ("--queue 65536", number("65536", "--queue <NUMBER>", "a queue's number is a number from 0 to 65535")),
+        ("-q 0", number("0", "--queue-length <PACKETS>", "a length is a number from 1 to 4294967295")),
+        ("-s 0", number("0", "--table-size <CONNECTIONS>", "a table size is a number from 1 to 10000000")),
+        (
+            "-b localhost",
+            number(
+                "localhost",
+                "--bind <ADDRESS>",
+                "it is no address; give an IPv4 or IPv6 address of this host, without a port",
+            ),
+        ),
+        (
+            "-x 10.1.2.3,ten",
+            number(
+                "10.1.2.3,ten",
+                PASSLIST,
+                "'ten' is neither an address nor a network; give something like 10.1.2.3 or 10.8.0.0/16",
+            ),
+        ),
+        (
+            "-x 10.1.2.3/33",
+            number(
+                "10.1.2.3/33",
+                PASSLIST,
+                "'10.1.2.3/33' is neither an address nor a network; give something like 10.1.2.3 or 10.8.0.0/16",
+            ),
+        ),
+        (
+            "-x 10.1.2.3,",
+            number(
+                "10.1.2.3,",
+                PASSLIST,
+                "an entry is empty; give addresses and networks with one comma between them",
+            ),
+        ),
+        ("-p", "a value is required for '--port <PORT>' but none was supplied; see intercept --help".to_owned()),
+        (
+            "-p 1 -p 2",
+            "the argument '--port <PORT>' cannot be used multiple times; see intercept --help".to_owned(),
+        ),
+        (
+            "--daemon=3",
+            "unexpected value '3' for '--daemon' found; no more were expected; see intercept --help".to_owned(),
+        ),
+        ("80", "unexpected argument '80' found; see intercept --help".to_owned()),
+    ];
+    for (line, expected) in table {
+        assert_eq!(refusal(line), expected, "{line}");
+    }
+}
+
+#[test]
+fn options_of_the_original_that_are_not_built_are_unknown() {
+    for option in ["-i", "-F", "-o", "-n", "-D", "-c", "-t"] {
+        let expected = format!("unexpected argument '{option}' found; see intercept --help");
+        assert_eq!(refusal(&format!("{option} 1")), expected);
+    }
+}
+
+#[test]
+fn help_and_version_are_no_mistakes() {
+    for (option, content) in [("-h", "Usage: intercept"), ("--help", "Exit status:"), ("-v", "intercept 2.0.0")] {
+        match read(option) {
+            Err(Refusal::Asked(text)) => assert!(text.to_string().contains(content), "{text}"),
+            other => panic!("{option}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn the_definition_of_the_options_is_sound() {
+    <Args as clap::CommandFactory>::command().debug_assert();
+}

@@ -1,0 +1,146 @@
+//! One counter for each reason.
+
+use crate::CloseReason;
+
+/// What became of the captured packets; each is counted once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CapturedCounters {
+    /// All packets handed over by the capture.
+    pub packets: u64,
+    /// SYNs that began a session.
+    pub syns: u64,
+    /// SYNs of a session that was known already.
+    pub syn_retransmissions: u64,
+    /// Packets with new data.
+    pub data: u64,
+    /// Packets with data that had to wait behind a hole.
+    pub held: u64,
+    /// FINs and RSTs.
+    pub ends: u64,
+    /// Packets with nothing but an acknowledgment.
+    pub acks: u64,
+    /// Data that the client sent again.
+    pub retransmissions: u64,
+    /// Data of connections that were open already, before their next request.
+    pub not_joined: u64,
+    /// Packets that cannot belong to their connection.
+    pub out_of_window: u64,
+    /// Packets of a session that was closed because it would have kept too much.
+    pub overflows: u64,
+    /// Packets to an address and port that `-x` does not name.
+    pub unmapped: u64,
+    /// Packets sent by a target, or to one: replayed already.
+    pub replayed: u64,
+    /// Packets that are no whole TCP segment.
+    pub malformed: u64,
+    /// Fragments of IP packets.
+    pub fragments: u64,
+    /// Packets of connections for which there was no room.
+    pub refused: u64,
+}
+
+/// What the requests of the clients came to. A request begins with the first data after the online server had
+/// its say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RequestCounters {
+    /// Captured.
+    pub captured: u64,
+    /// Sent to the target, at least their beginning.
+    pub sent: u64,
+    /// The target began to answer.
+    pub answered: u64,
+    /// Sent although the target gave no answer to the one before, after the longest wait.
+    pub unanswered: u64,
+    /// Given up: the target closed on them, or was not there.
+    pub given_up: u64,
+}
+
+/// What was sent to the target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SentCounters {
+    /// All packets.
+    pub packets: u64,
+    /// Packets with a SYN.
+    pub syns: u64,
+    /// Packets with data.
+    pub data: u64,
+    /// Octets of payload.
+    pub octets: u64,
+    /// Packets with nothing but an acknowledgment.
+    pub acks: u64,
+    /// Packets with a FIN.
+    pub fins: u64,
+    /// Packets with a RST.
+    pub resets: u64,
+    /// Packets sent again.
+    pub retransmissions: u64,
+    /// Timeouts.
+    pub timeouts: u64,
+    /// Losses noticed by duplicate acknowledgments.
+    pub fast_recoveries: u64,
+    /// Probes of a closed window.
+    pub probes: u64,
+}
+
+/// What came back from the target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TargetCounters {
+    /// All headers.
+    pub headers: u64,
+    /// Headers of packets with payload.
+    pub data: u64,
+    /// Octets of payload that the target sent.
+    pub octets: u64,
+    /// Headers with a FIN.
+    pub fins: u64,
+    /// Headers with a RST.
+    pub resets: u64,
+    /// Headers of connections that are not known (any more).
+    pub unknown: u64,
+}
+
+/// What became of the sessions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SessionCounters {
+    /// Connections to the target that were begun.
+    pub opened: u64,
+    /// Of these, those whose client connection was open already.
+    pub joined: u64,
+    /// Of these, those that took over from one that the target had closed.
+    pub reopened: u64,
+    /// Connections that the target accepted.
+    pub established: u64,
+    /// Holes in the captured stream that were never filled.
+    pub holes: u64,
+    /// Connections closed, by [`CloseReason`].
+    pub closed: [u64; CloseReason::ALL.len()],
+}
+
+impl SessionCounters {
+    /// Connections that closed for this reason.
+    #[must_use]
+    pub fn closed_for(&self, reason: CloseReason) -> u64 {
+        self.closed.get(reason as usize).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn count_closed(&mut self, reason: CloseReason) {
+        if let Some(count) = self.closed.get_mut(reason as usize) {
+            *count += 1;
+        }
+    }
+}
+
+/// All counters of a [`Replayer`](crate::Replayer), since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Captured packets.
+    pub captured: CapturedCounters,
+    /// Requests.
+    pub requests: RequestCounters,
+    /// Sessions.
+    pub sessions: SessionCounters,
+    /// Sent packets.
+    pub sent: SentCounters,
+    /// Headers of the target.
+    pub target: TargetCounters,
+}

@@ -1,0 +1,145 @@
+//! The `-x` map: which captured packets are replayed, and where to.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+
+/// One entry of `-x`: `[sourceIP:]sourcePort-targetIP:targetPort`, IPv6 addresses in brackets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Mapping {
+    /// The online server's address, or any when it is left out.
+    pub online: Option<IpAddr>,
+    /// The online server's port.
+    pub port: u16,
+    /// The application under test.
+    pub target: SocketAddr,
+}
+
+/// Why an entry of `-x` is not understood.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{entry}': {problem}; write [sourceIP:]sourcePort-targetIP:targetPort, as in 80-10.16.12.11:80")]
+pub struct MappingError {
+    entry: String,
+    problem: Problem,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+enum Problem {
+    #[error("no '-' between source and target")]
+    NoDash,
+    #[error("'{0}' is no port from 1 to 65535")]
+    Port(String),
+    #[error("'{0}' is no IP address")]
+    Address(String),
+    #[error("'{0}' is no target address and port")]
+    Target(String),
+    #[error("the target's address cannot be 0.0.0.0 or ::")]
+    UnspecifiedTarget,
+    #[error("MAC addresses are not supported")]
+    Mac,
+}
+
+impl Mapping {
+    /// Whether a packet to this address and port of the online host is taken.
+    #[must_use]
+    pub fn takes(&self, destination: SocketAddr) -> bool {
+        self.port == destination.port() && self.online.is_none_or(|online| online == destination.ip())
+    }
+}
+
+impl FromStr for Mapping {
+    type Err = MappingError;
+
+    fn from_str(entry: &str) -> Result<Self, MappingError> {
+        let problem = |problem| MappingError { entry: entry.to_owned(), problem };
+        parse_entry(entry).map_err(problem)
+    }
+}
+
+fn parse_entry(entry: &str) -> Result<Mapping, Problem> {
+    if entry.contains('@') {
+        return Err(Problem::Mac);
+    }
+    let (source, target) = entry.split_once('-').ok_or(Problem::NoDash)?;
+    let (online, port) = parse_source(source)?;
+    let target = match target.parse::<SocketAddr>() {
+        Ok(address) if address.port() != 0 => address,
+        Ok(_) | Err(_) => return Err(Problem::Target(target.to_owned())),
+    };
+    if target.ip().is_unspecified() {
+        return Err(Problem::UnspecifiedTarget);
+    }
+    Ok(Mapping { online, port, target })
+}
+
+fn parse_source(source: &str) -> Result<(Option<IpAddr>, u16), Problem> {
+    let Some((address, port)) = source.rsplit_once(':') else {
+        return Ok((None, parse_port(source)?));
+    };
+    let port = parse_port(port)?;
+    let bare = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);
+    let address: IpAddr = bare.parse().map_err(|_| Problem::Address(address.to_owned()))?;
+    Ok((Some(address).filter(|address| !address.is_unspecified()), port))
+}
+
+fn parse_port(port: &str) -> Result<u16, Problem> {
+    port.parse().ok().filter(|port| *port != 0).ok_or_else(|| Problem::Port(port.to_owned()))
+}
+
+impl fmt::Display for Mapping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.online {
+            Some(online) => write!(f, "{}-{}", SocketAddr::new(online, self.port), self.target),
+            None => write!(f, "{}-{}", self.port, self.target),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Mapping;
+
+    fn parse(entry: &str) -> Mapping {
+        entry.parse().unwrap()
+    }
+
+    #[test]
+    fn an_entry_without_an_address_takes_any() {
+        let mapping = parse("80-10.16.12.11:8080");
+        assert_eq!((mapping.online, mapping.port), (None, 80));
+        assert!(mapping.takes("192.0.2.7:80".parse().unwrap()));
+        assert!(!mapping.takes("192.0.2.7:81".parse().unwrap()));
+    }
+
+    #[test]
+    fn an_entry_with_an_address_takes_that_one_only() {
+        let mapping = parse("192.0.2.7:80-10.16.12.11:8080");
+        assert!(mapping.takes("192.0.2.7:80".parse().unwrap()));
+        assert!(!mapping.takes("192.0.2.8:80".parse().unwrap()));
+    }
+
+    #[test]
+    fn ipv6_stands_in_brackets() {
+        let mapping = parse("[2001:db8::1]:80-[2001:db8::2]:8080");
+        assert_eq!(mapping.to_string(), "[2001:db8::1]:80-[2001:db8::2]:8080");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let cases = [
+            ("80", "no '-' between source and target"),
+            ("x-10.0.0.1:80", "'x' is no port from 1 to 65535"),
+            ("0-10.0.0.1:80", "'0' is no port from 1 to 65535"),
+            ("65536-10.0.0.1:80", "'65536' is no port from 1 to 65535"),
+            ("host:80-10.0.0.1:80", "'host' is no IP address"),
+            ("80-10.0.0.1", "'10.0.0.1' is no target address and port"),
+            ("80-10.0.0.1:0", "'10.0.0.1:0' is no target address and port"),
+            ("80-0.0.0.0:80", "the target's address cannot be 0.0.0.0 or ::"),
+            ("80@00:11:22:33:44:55-10.0.0.1:80", "MAC addresses are not supported"),
+        ];
+        for (entry, problem) in cases {
+            let message = entry.parse::<Mapping>().unwrap_err().to_string();
+            assert!(message.starts_with(&format!("'{entry}': {problem}; ")), "{message}");
+        }
+    }
+}

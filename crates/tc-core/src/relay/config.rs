@@ -1,0 +1,56 @@
+//! The relay's configuration.
+
+use ipnet::IpNet;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// What a relay may keep, and for how long.
+#[derive(Clone, Debug)]
+pub struct RelayConfig {
+    /// Destinations whose responses go on to them and to no tunnel.
+    pub passlist: Vec<IpNet>,
+    /// Routes that the table has room for from the start.
+    pub initial_routes: usize,
+    /// Routes at most; the one that idled longest makes room for another.
+    pub max_routes: usize,
+    /// A route without responses for this long goes.
+    pub route_idle: Duration,
+    /// A route goes this long after its last response, once the target has sent FIN or RST.
+    pub route_closing: Duration,
+    /// Headers held at most because their route has not come, over all flows.
+    pub max_held: usize,
+    /// Headers held at most for one flow.
+    pub max_held_per_flow: usize,
+    /// How long a SYN-ACK or RST waits for its route, with what follows it.
+    pub hold_handshake: Duration,
+    /// How long other headers wait for their route: for a tcpcopy that lost its tunnel and connects again.
+    pub hold_other: Duration,
+    /// Octets of headers that may wait for one tunnel.
+    pub max_pending: usize,
+    /// How long a tunnel may take to say its version.
+    pub version_timeout: Duration,
+}
+
+impl Default for RelayConfig {
+    fn default() -> Self {
+        Self {
+            passlist: Vec::new(),
+            initial_routes: 65_536,
+            max_routes: 1_000_000,
+            route_idle: Duration::from_hours(2),
+            route_closing: Duration::from_mins(5),
+            max_held: 65_536,
+            max_held_per_flow: 64,
+            hold_handshake: Duration::from_secs(30),
+            hold_other: Duration::from_secs(3),
+            max_pending: 64 << 20,
+            version_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl RelayConfig {
+    pub(super) fn passes(&self, address: IpAddr) -> bool {
+        self.passlist.iter().any(|network| network.contains(&address))
+    }
+}

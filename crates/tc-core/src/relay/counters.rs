@@ -1,0 +1,134 @@
+//! What the relay counts.
+
+use std::fmt;
+use tc_proto::ParseError;
+
+/// One counter for each outcome, since the start.
+///
+/// A response is exactly one of passed, forwarded, held, `held_refused`, or one of the `dropped_*`. A held header
+/// ends as `held_delivered`, `held_superseded`, `held_expired` or `held_displaced`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Responses of the target, all of them.
+    pub responses: u64,
+    /// Responses that went on, because their destination is on the passlist.
+    pub passed: u64,
+    /// Headers that went to their tunnel at once.
+    pub forwarded: u64,
+    /// Headers that were held, because their flow had no route.
+    pub held: u64,
+    /// Held headers whose route came.
+    pub held_delivered: u64,
+    /// Held headers of a connection that the target has opened anew since.
+    pub held_superseded: u64,
+    /// Held headers whose route did not come in time.
+    pub held_expired: u64,
+    /// Held headers that made room for later ones.
+    pub held_displaced: u64,
+    /// Headers without a route that were not held: too many of their flow were.
+    pub held_refused: u64,
+    /// IPv6 responses, which the tunnel's protocol cannot carry.
+    pub dropped_ipv6: u64,
+    /// Responses shorter than their headers.
+    pub dropped_truncated: u64,
+    /// Responses with an impossible header length.
+    pub dropped_header_length: u64,
+    /// Responses that are neither IPv4 nor IPv6.
+    pub dropped_ip_version: u64,
+    /// Responses that are not TCP.
+    pub dropped_not_tcp: u64,
+    /// Responses that are fragments.
+    pub dropped_fragment: u64,
+    /// Headers that waited for a tunnel when it ended.
+    pub lost_with_tunnel: u64,
+    /// Routes that were announced, renewals included.
+    pub routes_announced: u64,
+    /// Announcements of a route that the same tunnel had already.
+    pub routes_renewed: u64,
+    /// Announcements of a route that another tunnel had.
+    pub routes_taken_over: u64,
+    /// Routes that their tunnel took back.
+    pub routes_removed: u64,
+    /// Routes that went some time after the target's FIN or RST.
+    pub routes_closed: u64,
+    /// Routes that went because no response came for long.
+    pub routes_idle: u64,
+    /// Routes that made room for others.
+    pub routes_evicted: u64,
+    /// Routes that went with their tunnel.
+    pub routes_orphaned: u64,
+    /// Removals of a route that the tunnel does not have.
+    pub removals_unknown: u64,
+    /// Tunnels that connected.
+    pub tunnels_up: u64,
+    /// Tunnels that ended, for whatever reason.
+    pub tunnels_down: u64,
+    /// Tunnels that were cut because they did not speak the protocol.
+    pub tunnels_refused: u64,
+    /// Tunnels that were cut because they did not say their version in time.
+    pub tunnels_silent: u64,
+    /// Tunnels that were cut because they did not keep up.
+    pub tunnels_slow: u64,
+    /// Frames that were made.
+    pub frames: u64,
+}
+
+impl Counters {
+    pub(super) const fn count_parse_error(&mut self, error: ParseError) {
+        let counter = match error {
+            ParseError::Truncated { .. } => &mut self.dropped_truncated,
+            ParseError::HeaderLength { .. } => &mut self.dropped_header_length,
+            ParseError::Version(_) => &mut self.dropped_ip_version,
+            ParseError::NotTcp(_) => &mut self.dropped_not_tcp,
+            ParseError::Fragment => &mut self.dropped_fragment,
+        };
+        *counter += 1;
+    }
+
+    /// Headers that were put into frames, or wait for that.
+    #[must_use]
+    pub const fn returned(&self) -> u64 {
+        self.forwarded + self.held_delivered
+    }
+
+    /// Why responses and tunnels did not go the usual way: name and count.
+    fn exceptions(&self) -> [(&'static str, u64); 22] {
+        [
+            ("held", self.held),
+            ("held late", self.held_delivered),
+            ("held superseded", self.held_superseded),
+            ("held expired", self.held_expired),
+            ("held displaced", self.held_displaced),
+            ("held refused", self.held_refused),
+            ("ipv6", self.dropped_ipv6),
+            ("truncated", self.dropped_truncated),
+            ("bad header length", self.dropped_header_length),
+            ("bad ip version", self.dropped_ip_version),
+            ("not tcp", self.dropped_not_tcp),
+            ("fragments", self.dropped_fragment),
+            ("lost with tunnel", self.lost_with_tunnel),
+            ("routes renewed", self.routes_renewed),
+            ("routes taken over", self.routes_taken_over),
+            ("routes removed", self.routes_removed),
+            ("routes closed", self.routes_closed),
+            ("routes idle", self.routes_idle),
+            ("routes evicted", self.routes_evicted),
+            ("routes orphaned", self.routes_orphaned),
+            ("removals unknown", self.removals_unknown),
+            ("tunnels cut", self.tunnels_refused + self.tunnels_silent + self.tunnels_slow),
+        ]
+    }
+}
+
+impl fmt::Display for Counters {
+    /// One line: the original's figures, then each other reason that occurred.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { responses, passed, routes_announced, frames, .. } = self;
+        write!(f, "total resp packs:{}, all:{responses}, route:{routes_announced}", self.returned())?;
+        write!(f, ", sock write cnt:{frames}, passed:{passed}")?;
+        for (name, count) in self.exceptions().into_iter().filter(|(_, count)| *count > 0) {
+            write!(f, ", {name}:{count}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,134 @@
+//! Headers that overtook their route.
+
+use super::deadlines::Deadlines;
+use super::{Counters, RelayConfig};
+use slab::Slab;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+use tc_proto::tunnel::{RecordFormat, write_record};
+use tc_proto::{Flags, Flow, PacketRef};
+
+/// What is held has room for all TCP options; which format the tunnel will want is not known.
+const FORMAT: RecordFormat = RecordFormat::Octets80;
+
+/// Headers of one flow, in the order of their arrival.
+#[derive(Debug)]
+pub(super) struct HeldFlow {
+    flow: Flow,
+    records: Vec<u8>,
+    deadline: Instant,
+}
+
+impl HeldFlow {
+    fn len(&self) -> usize {
+        self.records.len() / FORMAT.size()
+    }
+
+    /// The headers as packets without payload.
+    pub(super) fn packets(&self) -> impl Iterator<Item = PacketRef<'_>> {
+        self.records.chunks(FORMAT.size()).filter_map(|record| PacketRef::parse_headers(record).ok())
+    }
+}
+
+/// All held headers, bounded in number.
+#[derive(Debug)]
+pub(super) struct HeldHeaders {
+    by_flow: HashMap<Flow, usize>,
+    flows: Slab<HeldFlow>,
+    deadlines: Deadlines<usize>,
+    len: usize,
+    max: usize,
+    max_per_flow: usize,
+    hold_handshake: Duration,
+    hold_other: Duration,
+}
+
+impl HeldHeaders {
+    pub(super) fn new(config: &RelayConfig) -> Self {
+        Self {
+            by_flow: HashMap::new(),
+            flows: Slab::new(),
+            deadlines: Deadlines::new(),
+            len: 0,
+            max: config.max_held,
+            max_per_flow: config.max_held_per_flow,
+            hold_handshake: config.hold_handshake,
+            hold_other: config.hold_other,
+        }
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.deadlines.next()
+    }
+
+    /// Keeps the header of a packet whose flow has no route, as far as there is room.
+    pub(super) fn hold(&mut self, now: Instant, flow: Flow, packet: &PacketRef<'_>, counters: &mut Counters) {
+        let flags = packet.segment().flags;
+        if flags.contains(Flags::SYN) {
+            // The target opened the connection anew: what is held of the one before would only mislead.
+            counters.held_superseded += self.discard(&flow);
+        }
+        if self.flow_len(&flow) >= self.max_per_flow || self.max == 0 {
+            counters.held_refused += 1;
+            return;
+        }
+        counters.held += 1;
+        if self.len >= self.max {
+            counters.held_displaced += self.discard_oldest();
+        }
+        let key = self.entry(now, flow);
+        let held = &mut self.flows[key];
+        write_record(FORMAT, packet, &mut held.records);
+        self.len += 1;
+        if flags.intersects(Flags::SYN | Flags::RST) {
+            self.deadlines.stop(held.deadline, key);
+            held.deadline = now + self.hold_handshake;
+            self.deadlines.set(held.deadline, key);
+        }
+    }
+
+    /// Takes what is held of a flow whose route has come.
+    pub(super) fn take(&mut self, flow: &Flow) -> Option<HeldFlow> {
+        let key = self.by_flow.remove(flow)?;
+        let held = self.flows.try_remove(key)?;
+        self.deadlines.stop(held.deadline, key);
+        self.len -= held.len();
+        Some(held)
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant, counters: &mut Counters) {
+        while self.deadlines.next().is_some_and(|deadline| deadline <= now) {
+            counters.held_expired += self.discard_oldest();
+        }
+    }
+
+    fn flow_len(&self, flow: &Flow) -> usize {
+        self.by_flow.get(flow).and_then(|&key| self.flows.get(key)).map_or(0, HeldFlow::len)
+    }
+
+    fn entry(&mut self, now: Instant, flow: Flow) -> usize {
+        if let Some(&key) = self.by_flow.get(&flow) {
+            return key;
+        }
+        let deadline = now + self.hold_other;
+        let key = self.flows.insert(HeldFlow { flow, records: Vec::new(), deadline });
+        self.deadlines.set(deadline, key);
+        self.by_flow.insert(flow, key);
+        key
+    }
+
+    fn discard(&mut self, flow: &Flow) -> u64 {
+        self.take(flow).map_or(0, |held| held.len() as u64)
+    }
+
+    /// Discards the flow whose time is up first, and says how many headers went.
+    fn discard_oldest(&mut self) -> u64 {
+        let Some(key) = self.deadlines.pop() else { return 0 };
+        let flow = self.flows[key].flow;
+        self.discard(&flow)
+    }
+}

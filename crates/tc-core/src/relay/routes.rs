@@ -1,0 +1,198 @@
+//! The route table: flow → tunnel.
+
+use super::deadlines::Deadlines;
+use super::{Counters, RelayConfig, TunnelId};
+use slab::Slab;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+use tc_proto::{Flags, Flow};
+
+/// Routes that are looked at, at most, to find one that is idle when room is needed.
+const EVICTION_TRIES: usize = 16;
+
+#[derive(Debug)]
+struct Route {
+    flow: Flow,
+    tunnel: TunnelId,
+    stage: Stage,
+    last_used: Instant,
+    /// The deadline that is set. It may be earlier than the route's true one: a response moves only
+    /// `last_used`, and the deadline is put right when it comes.
+    deadline: Instant,
+}
+
+/// How far the target is with the connection, by its FIN or RST.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Open,
+    Closing,
+}
+
+/// What became of an announced route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Announcement {
+    /// It is new.
+    New,
+    /// It is new, and another one made room for it.
+    Evicted,
+    /// The tunnel had announced it before.
+    Renewed,
+    /// Another tunnel had announced it.
+    TakenOver,
+}
+
+/// All routes. A route has exactly one deadline at a time.
+#[derive(Debug)]
+pub(super) struct Routes {
+    by_flow: HashMap<Flow, usize>,
+    table: Slab<Route>,
+    deadlines: Deadlines<usize>,
+    max: usize,
+    idle: Duration,
+    closing: Duration,
+}
+
+impl Routes {
+    pub(super) fn new(config: &RelayConfig) -> Self {
+        let room = config.initial_routes.min(config.max_routes);
+        Self {
+            by_flow: HashMap::with_capacity(room),
+            table: Slab::with_capacity(room),
+            deadlines: Deadlines::new(),
+            max: config.max_routes.max(1),
+            idle: config.route_idle,
+            closing: config.route_closing,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.deadlines.next()
+    }
+
+    /// From here on `flow` belongs to `tunnel`: of two tunnels that announce it, the later one has it.
+    pub(super) fn add(&mut self, now: Instant, flow: Flow, tunnel: TunnelId) -> Announcement {
+        if let Some(&key) = self.by_flow.get(&flow) {
+            return self.renew(now, key, tunnel);
+        }
+        let outcome = if self.table.len() < self.max { Announcement::New } else { self.evict() };
+        let deadline = now + self.idle;
+        let route = Route { flow, tunnel, stage: Stage::Open, last_used: now, deadline };
+        let key = self.table.insert(route);
+        self.by_flow.insert(flow, key);
+        self.deadlines.set(deadline, key);
+        outcome
+    }
+
+    /// The tunnel of a response with these flags.
+    pub(super) fn find(&mut self, now: Instant, flow: &Flow, flags: Flags) -> Option<TunnelId> {
+        let key = *self.by_flow.get(flow)?;
+        let route = self.table.get_mut(key)?;
+        route.last_used = now;
+        let tunnel = route.tunnel;
+        let ends = flags.intersects(Flags::FIN | Flags::RST);
+        match (route.stage, ends) {
+            (Stage::Open, true) => self.set_stage(key, Stage::Closing),
+            // A connection of the same ports that was opened anew.
+            (Stage::Closing, false) if flags.contains(Flags::SYN) => self.set_stage(key, Stage::Open),
+            (Stage::Open | Stage::Closing, _) => {}
+        }
+        Some(tunnel)
+    }
+
+    /// Removes the route if it is this tunnel's; says whether it was.
+    pub(super) fn remove(&mut self, tunnel: TunnelId, flow: &Flow) -> bool {
+        let Some(&key) = self.by_flow.get(flow) else { return false };
+        let owned = self.table.get(key).is_some_and(|route| route.tunnel == tunnel);
+        if owned {
+            self.discard(key);
+        }
+        owned
+    }
+
+    /// Removes all routes of a tunnel and says how many.
+    pub(super) fn remove_tunnel(&mut self, tunnel: TunnelId) -> u64 {
+        let before = self.table.len();
+        let Self { by_flow, table, deadlines, .. } = self;
+        table.retain(|key, route| {
+            let stays = route.tunnel != tunnel;
+            if !stays {
+                by_flow.remove(&route.flow);
+                deadlines.stop(route.deadline, key);
+            }
+            stays
+        });
+        (before - self.table.len()) as u64
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant, counters: &mut Counters) {
+        while let Some(key) = self.deadlines.pop_due(now) {
+            let Some(stage) = self.table.get(key).map(|route| route.stage) else { continue };
+            if self.reset_deadline(key) > now {
+                continue;
+            }
+            self.discard(key);
+            match stage {
+                Stage::Open => counters.routes_idle += 1,
+                Stage::Closing => counters.routes_closed += 1,
+            }
+        }
+    }
+
+    fn renew(&mut self, now: Instant, key: usize, tunnel: TunnelId) -> Announcement {
+        let Some(route) = self.table.get_mut(key) else { return Announcement::New };
+        let same = route.tunnel == tunnel;
+        route.tunnel = tunnel;
+        route.last_used = now;
+        self.set_stage(key, Stage::Open);
+        if same { Announcement::Renewed } else { Announcement::TakenOver }
+    }
+
+    fn set_stage(&mut self, key: usize, stage: Stage) {
+        if let Some(route) = self.table.get_mut(key)
+            && route.stage != stage
+        {
+            route.stage = stage;
+            self.deadlines.stop(route.deadline, key);
+            self.reset_deadline(key);
+        }
+    }
+
+    /// Sets the true deadline of a route that has none set, and returns it.
+    fn reset_deadline(&mut self, key: usize) -> Instant {
+        let route = &mut self.table[key];
+        let patience = match route.stage {
+            Stage::Open => self.idle,
+            Stage::Closing => self.closing,
+        };
+        route.deadline = route.last_used + patience;
+        self.deadlines.set(route.deadline, key);
+        route.deadline
+    }
+
+    /// Removes the route that idled longest, as far as a few looks can tell.
+    fn evict(&mut self) -> Announcement {
+        for _ in 0..EVICTION_TRIES {
+            let Some(key) = self.deadlines.pop() else { break };
+            let was = self.table[key].deadline;
+            if self.reset_deadline(key) == was {
+                self.discard(key);
+                return Announcement::Evicted;
+            }
+        }
+        if let Some(key) = self.deadlines.pop() {
+            self.discard(key);
+        }
+        Announcement::Evicted
+    }
+
+    fn discard(&mut self, key: usize) {
+        if let Some(route) = self.table.try_remove(key) {
+            self.by_flow.remove(&route.flow);
+            self.deadlines.stop(route.deadline, key);
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! What the tests of the relay share.
+
+use super::{Event, Relay, RelayConfig, TunnelId, Verdict};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+use tc_proto::tunnel::{FrameDecoder, Message, RecordFormat, VERSION, parse_record};
+use tc_proto::{Flags, Flow, IpFields, PacketSpec, Segment, SeqNum, TcpOptions, Window};
+
+pub(super) const ONE: TunnelId = TunnelId(1);
+pub(super) const TWO: TunnelId = TunnelId(2);
+
+/// A relay with a clock that the test moves.
+pub(super) struct Bench {
+    pub(super) relay: Relay,
+    pub(super) now: Instant,
+}
+
+impl Bench {
+    pub(super) fn new(config: RelayConfig) -> Self {
+        #[expect(clippy::disallowed_methods, reason = "the start of the test's own clock")]
+        let now = Instant::now();
+        Self { relay: Relay::new(config), now }
+    }
+
+    /// A relay of two tunnels that said the current version.
+    pub(super) fn with_two_tunnels(config: RelayConfig) -> Self {
+        let mut bench = Self::new(config);
+        bench.connect(ONE, VERSION);
+        bench.connect(TWO, VERSION);
+        bench
+    }
+
+    pub(super) fn connect(&mut self, tunnel: TunnelId, version: u16) {
+        self.relay.handle_tunnel_up(self.now, tunnel);
+        self.say(tunnel, Message::Version(version));
+        while self.relay.poll_event().is_some() {}
+    }
+
+    pub(super) fn say(&mut self, tunnel: TunnelId, message: Message) {
+        self.relay.handle_tunnel_octets(self.now, tunnel, &message.encode().unwrap());
+    }
+
+    pub(super) fn announce(&mut self, tunnel: TunnelId, flow: Flow) {
+        self.say(tunnel, Message::AddRoute(flow));
+    }
+
+    /// A response without payload.
+    pub(super) fn respond(&mut self, flow: Flow, flags: Flags, seq: u32) -> Verdict {
+        self.relay.handle_response(self.now, &response(flow, flags, seq, b""))
+    }
+
+    /// The clock jumps, and what is due happens.
+    pub(super) fn pass(&mut self, time: Duration) {
+        self.now += time;
+        while let Some((deadline, _)) = self.relay.poll_timeout()
+            && deadline <= self.now
+        {
+            self.relay.handle_timeout(self.now);
+        }
+    }
+
+    /// What a tunnel reads.
+    pub(super) fn read(&mut self, tunnel: TunnelId, format: RecordFormat) -> Vec<Segment> {
+        let mut stream = Vec::new();
+        while self.relay.poll_tunnel_write(tunnel, &mut stream).is_some() {}
+        let mut decoder = FrameDecoder::new(format);
+        decoder.push(&stream);
+        let mut segments = Vec::new();
+        while let Some(record) = decoder.next_record().unwrap() {
+            segments.push(parse_record(record).unwrap().0);
+        }
+        segments
+    }
+
+    /// The sequence numbers that a tunnel of the current version reads.
+    pub(super) fn read_seqs(&mut self, tunnel: TunnelId) -> Vec<u32> {
+        let segments = self.read(tunnel, RecordFormat::Octets64);
+        segments.iter().map(|segment| segment.seq.value()).collect()
+    }
+
+    pub(super) fn ready(&mut self) -> Vec<TunnelId> {
+        std::iter::from_fn(|| self.relay.poll_ready()).collect()
+    }
+
+    pub(super) fn events(&mut self) -> Vec<Event> {
+        std::iter::from_fn(|| self.relay.poll_event()).collect()
+    }
+}
+
+pub(super) fn client(number: u16) -> SocketAddr {
+    (Ipv4Addr::new(10, 0, 0, 1), 1000 + number).into()
+}
+
+/// The flow of one of many clients.
+pub(super) fn flow(number: u16) -> Flow {
+    Flow { client: client(number), target: "10.8.2.2:80".parse().unwrap() }
+}
+
+/// The octets of a response.
+pub(super) fn response(flow: Flow, flags: Flags, seq: u32, payload: &[u8]) -> Vec<u8> {
+    let mut octets = Vec::new();
+    PacketSpec {
+        source: flow.target,
+        destination: flow.client,
+        ip: IpFields::default(),
+        identification: 0,
+        seq: SeqNum::new(seq),
+        ack: SeqNum::new(77),
+        flags: flags | Flags::ACK,
+        window: Window::new(29_200),
+        urgent: 0,
+        options: TcpOptions::default(),
+        payload: [payload, b""],
+    }
+    .emit(&mut octets);
+    octets
+}

@@ -1,0 +1,409 @@
+//! All sessions: tcpcopy between its capture, its tunnels and the target.
+
+mod entry;
+mod routes;
+mod timers;
+
+use crate::counters::Counters;
+use crate::session::{Context, Offered, Session};
+use crate::{ClientPool, Mapping, ReplayConfig, Timer};
+use entry::{Connection, Entry};
+use routes::Routes;
+use slab::Slab;
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+use tc_proto::{
+    Flags, Flow, IpFields, PacketRef, PacketSpec, ParseError, SeqNum, TargetHeader, TcpOptions, Window,
+};
+use timers::TimerQueue;
+
+pub use routes::RouteScope;
+
+/// Resets for connections that are not known any more, at most so many at a time.
+const MAX_STRAYS: usize = 1024;
+
+/// A packet that was appended to the caller's buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transmit {
+    /// Where the packet goes, by its IP header.
+    pub destination: IpAddr,
+    /// Its octets, at the end of the buffer.
+    pub len: usize,
+}
+
+/// All sessions, and nothing that does input or output.
+///
+/// The driver calls one `handle_*` for each thing that happens, then asks for what follows, in this order:
+///
+/// 1. [`poll_route`](Self::poll_route) until `None`: flows to be announced to intercept, before their SYN leaves;
+/// 2. [`poll_transmit`](Self::poll_transmit) until `None`: packets to be sent;
+/// 3. [`poll_timeout`](Self::poll_timeout): when [`handle_timeout`](Self::handle_timeout) is due.
+///
+/// `now` never goes back from one call to the next. No input fails and none panics; each is counted.
+#[derive(Debug)]
+pub struct Replayer {
+    config: ReplayConfig,
+    mappings: Vec<Mapping>,
+    clients: ClientPool,
+    entries: Slab<Entry>,
+    by_connection: HashMap<Connection, usize>,
+    by_flow: HashMap<Flow, usize>,
+    ready: VecDeque<usize>,
+    timers: TimerQueue,
+    routes: Routes,
+    strays: VecDeque<TargetHeader>,
+    octets: usize,
+    counters: Counters,
+}
+
+impl Replayer {
+    /// A replayer of the packets that `mappings` take, whose clients appear under the addresses of `clients`.
+    #[must_use]
+    pub fn new(config: ReplayConfig, mappings: Vec<Mapping>, clients: ClientPool) -> Self {
+        Self {
+            config,
+            mappings,
+            clients,
+            entries: Slab::new(),
+            by_connection: HashMap::new(),
+            by_flow: HashMap::new(),
+            ready: VecDeque::new(),
+            timers: TimerQueue::default(),
+            routes: Routes::default(),
+            strays: VecDeque::new(),
+            octets: 0,
+            counters: Counters::default(),
+        }
+    }
+
+    /// All counters.
+    #[must_use]
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Client connections that are kept, with those that have just ended.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Octets of memory in use for captured data.
+    #[must_use]
+    pub const fn octets(&self) -> usize {
+        self.octets
+    }
+
+    /// Takes a captured packet, beginning at its IP header.
+    pub fn handle_client_packet(&mut self, now: Instant, octets: &[u8]) {
+        let captured = &mut self.counters.captured;
+        captured.packets += 1;
+        let packet = match PacketRef::parse(octets) {
+            Ok(packet) => packet,
+            Err(ParseError::Fragment) => {
+                captured.fragments += 1;
+                return;
+            }
+            Err(_) => {
+                captured.malformed += 1;
+                return;
+            }
+        };
+        let segment = packet.segment();
+        if self.mappings.iter().any(|mapping| mapping.target == segment.destination) {
+            captured.replayed += 1;
+            return;
+        }
+        let Some(mapping) = self.mappings.iter().find(|mapping| mapping.takes(segment.destination)) else {
+            captured.unmapped += 1;
+            return;
+        };
+        let connection = Connection { client: segment.source, online: segment.destination };
+        let target = mapping.target;
+        if segment.flags.contains(Flags::SYN) {
+            self.on_client_syn(now, connection, target, &packet);
+        } else {
+            self.on_client_segment(now, connection, target, &packet);
+        }
+    }
+
+    fn on_client_syn(&mut self, now: Instant, connection: Connection, target: SocketAddr, packet: &PacketRef<'_>) {
+        if packet.segment().flags.intersects(Flags::ACK | Flags::RST | Flags::FIN) {
+            self.counters.captured.out_of_window += 1;
+            return;
+        }
+        if let Some(&index) = self.by_connection.get(&connection) {
+            let known = self.entries.get(index).and_then(|entry| entry.session.iss());
+            if known == Some(packet.segment().seq) {
+                self.counters.captured.syn_retransmissions += 1;
+                return;
+            }
+            self.detach(now, index);
+        }
+        self.begin(now, connection, target, packet, Session::from_syn);
+    }
+
+    fn on_client_segment(&mut self, now: Instant, connection: Connection, target: SocketAddr, packet: &PacketRef<'_>) {
+        if let Some(&index) = self.by_connection.get(&connection) {
+            self.offer(now, index, packet);
+        } else if packet.payload().is_empty() {
+            self.counters.captured.acks += 1;
+        } else {
+            self.begin(now, connection, target, packet, Session::from_open_connection);
+        }
+    }
+
+    /// Begins a session and hands it its first packet.
+    fn begin(
+        &mut self,
+        now: Instant,
+        connection: Connection,
+        target: SocketAddr,
+        packet: &PacketRef<'_>,
+        make: impl FnOnce(&Context<'_>, &PacketRef<'_>) -> Session,
+    ) {
+        let full = self.entries.len() >= self.config.max_sessions || self.octets >= self.config.max_octets;
+        if full || !self.clients.serves(target) {
+            self.counters.captured.refused += 1;
+            return;
+        }
+        let cx = Context { now, config: &self.config, counters: &mut self.counters };
+        let session = make(&cx, packet);
+        let index = self.entries.insert(Entry::new(connection, target, session));
+        self.by_connection.insert(connection, index);
+        if packet.segment().flags.contains(Flags::SYN) {
+            self.counters.captured.syns += 1;
+            self.settle(now, index);
+        } else {
+            self.offer(now, index, packet);
+        }
+    }
+
+    fn offer(&mut self, now: Instant, index: usize, packet: &PacketRef<'_>) {
+        let Some(entry) = self.entries.get_mut(index) else { return };
+        let mut cx = Context { now, config: &self.config, counters: &mut self.counters };
+        let offered = entry.session.handle_client_packet(&mut cx, packet);
+        count_offered(&mut self.counters, offered);
+        self.settle(now, index);
+    }
+
+    /// The client's port belongs to another connection from here on; the session finishes by itself.
+    fn detach(&mut self, now: Instant, index: usize) {
+        let Some(entry) = self.entries.get_mut(index) else { return };
+        self.by_connection.remove(&entry.connection);
+        entry.detached = true;
+        let mut cx = Context { now, config: &self.config, counters: &mut self.counters };
+        entry.session.handle_client_gone(&mut cx);
+        if entry.session.is_live() {
+            self.settle(now, index);
+        } else {
+            self.remove(index);
+        }
+    }
+
+    /// Takes a header of the target.
+    pub fn handle_target_header(&mut self, now: Instant, header: &TargetHeader) {
+        let target = &mut self.counters.target;
+        target.headers += 1;
+        target.data += u64::from(header.0.payload_len > 0);
+        target.octets += header.0.payload_len as u64;
+        target.fins += u64::from(header.0.flags.contains(Flags::FIN));
+        target.resets += u64::from(header.0.flags.contains(Flags::RST));
+        let Some(&index) = self.by_flow.get(&header.flow()) else {
+            target.unknown += 1;
+            self.on_stray(header);
+            return;
+        };
+        let Some(entry) = self.entries.get_mut(index) else { return };
+        let mut cx = Context { now, config: &self.config, counters: &mut self.counters };
+        entry.session.handle_target_header(&mut cx, header);
+        self.settle(now, index);
+    }
+
+    /// A connection that is not known any more is reset (RFC 9293, section 3.10.7.1).
+    fn on_stray(&mut self, header: &TargetHeader) {
+        let flags = header.0.flags;
+        let answered = flags.contains(Flags::ACK) && !flags.contains(Flags::RST);
+        if answered && self.strays.len() < MAX_STRAYS {
+            self.strays.push_back(*header);
+        }
+    }
+
+    /// A tunnel over which routes of this scope go is there: all of them are to be announced, again.
+    pub fn handle_tunnel_up(&mut self, scope: RouteScope) {
+        self.routes.set_up(scope);
+        for (index, entry) in &self.entries {
+            if scope.covers(entry.target) && entry.session.is_live() {
+                self.routes.push(index);
+            }
+        }
+    }
+
+    /// No tunnel for routes of this scope is left: sessions wait for the next.
+    pub fn handle_tunnel_down(&mut self, scope: RouteScope) {
+        self.routes.set_down(scope);
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(index) = self.timers.pop_due(now) {
+            let Some(entry) = self.entries.get_mut(index) else { continue };
+            entry.scheduled = None;
+            let mut cx = Context { now, config: &self.config, counters: &mut self.counters };
+            entry.session.handle_timeout(&mut cx);
+            self.settle(now, index);
+        }
+    }
+
+    /// The next flow to announce, if any. Changes after `handle_client_packet`, `handle_timeout` and
+    /// `handle_tunnel_up`.
+    #[must_use]
+    pub fn poll_route(&mut self) -> Option<Flow> {
+        while let Some(index) = self.routes.pop() {
+            let Some(entry) = self.entries.get_mut(index) else { continue };
+            if !entry.session.is_live() || !self.routes.is_up(entry.target) {
+                continue;
+            }
+            if let Some(flow) = entry.session.flow() {
+                entry.session.handle_routed();
+                self.make_ready(index);
+                return Some(flow);
+            }
+        }
+        None
+    }
+
+    /// Appends the next packet to `buf`, if there is one. Changes after every `handle_*`.
+    #[must_use]
+    pub fn poll_transmit(&mut self, now: Instant, buf: &mut Vec<u8>) -> Option<Transmit> {
+        if let Some(header) = self.strays.pop_front() {
+            self.counters.sent.packets += 1;
+            self.counters.sent.resets += 1;
+            return Some(emit_stray_reset(&header, buf));
+        }
+        while let Some(&index) = self.ready.front() {
+            if let Some(entry) = self.entries.get_mut(index) {
+                let mut cx = Context { now, config: &self.config, counters: &mut self.counters };
+                if let Some(transmit) = entry.session.poll_transmit(&mut cx, buf) {
+                    return Some(transmit);
+                }
+                entry.ready = false;
+            }
+            self.ready.pop_front();
+            self.after_transmit(index);
+        }
+        None
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due, and for what. Changes after every other call.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<(Instant, Timer)> {
+        self.timers.next()
+    }
+
+    /// After an input: gives the session what it wants and notes what it has to send.
+    fn settle(&mut self, now: Instant, index: usize) {
+        let Some(entry) = self.entries.get_mut(index) else { return };
+        if entry.session.wants_flow() {
+            self.open(now, index);
+        }
+        self.make_ready(index);
+    }
+
+    /// Opens a connection to the target, under the same flow as before when there was one.
+    fn open(&mut self, now: Instant, index: usize) {
+        let Some(entry) = self.entries.get_mut(index) else { return };
+        let by_flow = &self.by_flow;
+        let known = entry.session.flow();
+        let allocate = || self.clients.allocate(entry.connection.client, entry.target, |flow| by_flow.contains_key(flow));
+        let Some(flow) = known.or_else(allocate) else {
+            self.counters.captured.refused += 1;
+            self.remove(index);
+            return;
+        };
+        let mut cx = Context { now, config: &self.config, counters: &mut self.counters };
+        entry.session.open(&mut cx, flow);
+        self.by_flow.insert(flow, index);
+        if self.routes.is_up(entry.target) {
+            self.routes.push(index);
+        }
+    }
+
+    fn make_ready(&mut self, index: usize) {
+        let Some(entry) = self.entries.get_mut(index) else { return };
+        if !std::mem::replace(&mut entry.ready, true) {
+            self.ready.push_back(index);
+        }
+    }
+
+    /// After all its packets were taken: the session's timer and memory, or its end.
+    fn after_transmit(&mut self, index: usize) {
+        let Some(entry) = self.entries.get_mut(index) else { return };
+        let done = entry.detached && !entry.session.is_live();
+        if entry.session.is_closed() || done {
+            self.remove(index);
+            return;
+        }
+        let octets = entry.session.memory();
+        self.octets = self.octets + octets - entry.octets;
+        entry.octets = octets;
+        if let Some((deadline, timer)) = entry.session.poll_timeout()
+            && entry.scheduled.is_none_or(|scheduled| deadline < scheduled)
+        {
+            let before = entry.scheduled.replace(deadline);
+            self.timers.set(index, before, deadline, timer);
+        }
+    }
+
+    fn remove(&mut self, index: usize) {
+        let Some(entry) = self.entries.try_remove(index) else { return };
+        self.octets -= entry.octets;
+        self.timers.remove(index, entry.scheduled);
+        if self.by_connection.get(&entry.connection) == Some(&index) {
+            self.by_connection.remove(&entry.connection);
+        }
+        if let Some(flow) = entry.session.flow()
+            && self.by_flow.get(&flow) == Some(&index)
+        {
+            self.by_flow.remove(&flow);
+        }
+    }
+}
+
+/// `<SEQ=SEG.ACK><CTL=RST>`, back to where the header came from.
+fn emit_stray_reset(header: &TargetHeader, buf: &mut Vec<u8>) -> Transmit {
+    let flow = header.flow();
+    let spec = PacketSpec {
+        source: flow.client,
+        destination: flow.target,
+        ip: IpFields::default(),
+        identification: 0,
+        seq: header.0.ack,
+        ack: SeqNum::default(),
+        flags: Flags::RST,
+        window: Window::default(),
+        urgent: 0,
+        options: TcpOptions::default(),
+        payload: [&[], &[]],
+    };
+    Transmit { destination: flow.target.ip(), len: spec.emit(buf) }
+}
+
+fn count_offered(counters: &mut Counters, offered: Offered) {
+    let captured = &mut counters.captured;
+    let count = match offered {
+        Offered::Data => &mut captured.data,
+        Offered::Held => &mut captured.held,
+        Offered::End => &mut captured.ends,
+        Offered::Ack => &mut captured.acks,
+        Offered::Retransmission => &mut captured.retransmissions,
+        Offered::NotJoined => &mut captured.not_joined,
+        Offered::OutOfWindow => &mut captured.out_of_window,
+        Offered::Overflow => &mut captured.overflows,
+    };
+    *count += 1;
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,34 @@
+//! A session and what the replayer keeps about it.
+
+use crate::session::Session;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+/// A client's connection to the online server, as it was captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Connection {
+    pub(super) client: SocketAddr,
+    pub(super) online: SocketAddr,
+}
+
+/// A session and what the replayer keeps about it.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) connection: Connection,
+    pub(super) target: SocketAddr,
+    pub(super) session: Session,
+    /// Whether it stands in the queue of those that may have something to send.
+    pub(super) ready: bool,
+    /// Whether the client's port belongs to another session.
+    pub(super) detached: bool,
+    /// Its deadline in the timer queue.
+    pub(super) scheduled: Option<Instant>,
+    /// The part of the replayer's memory that was counted for it.
+    pub(super) octets: usize,
+}
+
+impl Entry {
+    pub(super) fn new(connection: Connection, target: SocketAddr, session: Session) -> Self {
+        Self { connection, target, session, ready: false, detached: false, scheduled: None, octets: 0 }
+    }
+}

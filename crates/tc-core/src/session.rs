@@ -1,0 +1,456 @@
+//! One client connection and its replay: a TCP sender towards the target, always the active opener.
+//!
+//! Three sequence spaces meet here. The client's sequence numbers pass unchanged to the target. A captured
+//! acknowledgment counts octets of the *online* server ([`OnlineAck`]); an acknowledgment that is sent counts
+//! octets of the *target* ([`Receiver`]). The types keep the last two apart.
+//!
+//! A header of the target is first classified ([`classify`]), then applied ([`apply`]). What may be sent is
+//! decided in [`admit`]; [`transmit`] sends it.
+
+mod admit;
+mod apply;
+mod classify;
+mod emitter;
+mod held;
+mod ranges;
+mod receiver;
+mod rtt;
+mod sender;
+mod stream;
+mod transmit;
+
+use crate::counters::Counters;
+use crate::timer::{Timer, TimerTable};
+use crate::{CloseReason, ReplayConfig};
+use admit::Wait;
+use emitter::{Emitter, Opening};
+use receiver::Receiver;
+use rtt::RttEstimator;
+use sender::Sender;
+use std::time::{Duration, Instant};
+pub(crate) use stream::Offered;
+use stream::{ClientStream, EndKind, Turn};
+use tc_proto::{Flow, IpFields, PacketRef, SeqNum};
+
+/// A hole in the captured stream that is older than this was never seen by the capture: a client whose packet
+/// was lost sends it again before.
+const HOLE_LIMIT: Duration = Duration::from_secs(3);
+/// How long a closed session is remembered: the other side may repeat its last words (TIME-WAIT of RFC 9293 is
+/// four minutes; nothing but a repeated FIN is expected here).
+const LINGER: Duration = Duration::from_secs(2);
+
+/// How long the target may take to close behind the client.
+const CLOSING_LIMIT: Duration = Duration::from_secs(60);
+/// Timeouts in a row after which the target is given up (R2 of RFC 9293, section 3.8.3).
+const MAX_TIMEOUTS: u32 = 12;
+
+/// What the methods of a session work with.
+pub(crate) struct Context<'a> {
+    pub(crate) now: Instant,
+    pub(crate) config: &'a ReplayConfig,
+    pub(crate) counters: &'a mut Counters,
+}
+
+/// An open connection to the target.
+#[derive(Debug)]
+struct Synchronized {
+    snd: Sender,
+    rcv: Receiver,
+    /// The turn of the latest data sent, and where its request begins.
+    sent_turn: Option<(Turn, SeqNum)>,
+    /// Requests of turns up to this one may go: the target has begun to answer what was before.
+    answered: Turn,
+    /// Whether an acknowledgment must go out at once.
+    ack_now: bool,
+    /// What the next captured octets wait for.
+    wait: Option<Wait>,
+    /// Whether one octet goes into a closed window.
+    probe: bool,
+    /// When something was last sent or heard.
+    active: Instant,
+}
+
+/// A SYN on its way.
+#[derive(Debug)]
+struct SynSent {
+    due: bool,
+    attempts: u32,
+    rtt: RttEstimator,
+    /// When the SYN was sent, unless it was sent again.
+    sent: Option<Instant>,
+}
+
+/// Where the connection to the target stands.
+#[derive(Debug)]
+enum State {
+    /// There is none. The next request of the client opens one.
+    Idle,
+    /// Its route is to be announced to intercept.
+    Routing,
+    /// SYN-SENT of RFC 9293.
+    SynSent(SynSent),
+    /// All the states behind it, until both sides are closed.
+    Synchronized(Box<Synchronized>),
+    /// Over; repeated last words are still answered.
+    Lingering {
+        /// What the answer says.
+        seq: SeqNum,
+        ack: SeqNum,
+        ack_now: bool,
+    },
+    /// Over, nothing is left to do.
+    Closed,
+}
+
+/// A RST to be sent.
+#[derive(Clone, Copy, Debug)]
+struct Reset {
+    seq: SeqNum,
+    ack: Option<SeqNum>,
+}
+
+/// One client connection and its replay.
+#[derive(Debug)]
+pub(crate) struct Session {
+    state: State,
+    stream: ClientStream,
+    /// Packets of the connection to the target, once there was one.
+    emitter: Option<Emitter>,
+    /// The client's SYN, when it was captured.
+    syn: Option<CapturedSyn>,
+    ip: IpFields,
+    timers: TimerTable,
+    reset: Option<Reset>,
+    /// Where the request begins for whose sake another connection was opened.
+    retried: Option<SeqNum>,
+    /// The turn with which the connection begins.
+    first_turn: Turn,
+    /// Whether there is data for which a connection must be opened.
+    wants_flow: bool,
+}
+
+/// The client's own SYN.
+#[derive(Clone, Copy, Debug)]
+struct CapturedSyn {
+    iss: SeqNum,
+    opening: Opening,
+}
+
+impl Session {
+    /// The session of a captured SYN.
+    pub(crate) fn from_syn(cx: &Context<'_>, packet: &PacketRef<'_>) -> Self {
+        let segment = packet.segment();
+        let opening = Opening::captured(segment, packet.ip());
+        let mut session = Self::new(cx, ClientStream::following(segment.seq + 1), packet.ip());
+        session.syn = Some(CapturedSyn { iss: segment.seq, opening });
+        session.wants_flow = true;
+        if !packet.payload().is_empty() {
+            session.stream.offer(packet);
+        }
+        session
+    }
+
+    /// The session of a connection that was open already: it joins at its next request.
+    pub(crate) fn from_open_connection(cx: &Context<'_>, packet: &PacketRef<'_>) -> Self {
+        Self::new(cx, ClientStream::seeking(), packet.ip())
+    }
+
+    fn new(cx: &Context<'_>, stream: ClientStream, ip: IpFields) -> Self {
+        let mut timers = TimerTable::default();
+        timers.set(Timer::Idle, cx.now + cx.config.session_timeout);
+        Self {
+            state: State::Idle,
+            stream,
+            emitter: None,
+            syn: None,
+            ip,
+            timers,
+            reset: None,
+            retried: None,
+            first_turn: 0,
+            wants_flow: false,
+        }
+    }
+
+    /// The flow of the replayed connection, once there was one.
+    pub(crate) fn flow(&self) -> Option<Flow> {
+        self.emitter.as_ref().map(|emitter| emitter.flow)
+    }
+
+    /// Whether the session waits for a flow, to be given by [`open`](Self::open).
+    pub(crate) const fn wants_flow(&self) -> bool {
+        self.wants_flow
+    }
+
+    /// Whether the session has a connection to the target, or is about to.
+    pub(crate) const fn is_live(&self) -> bool {
+        matches!(self.state, State::Routing | State::SynSent(_) | State::Synchronized(_))
+    }
+
+    /// Whether nothing of the session needs to be kept.
+    pub(crate) const fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed) && self.reset.is_none()
+    }
+
+    /// The initial sequence number of a client whose SYN was captured.
+    pub(crate) fn iss(&self) -> Option<SeqNum> {
+        self.syn.map(|syn| syn.iss)
+    }
+
+    /// Octets of memory in use for captured data.
+    pub(crate) fn memory(&self) -> usize {
+        self.stream.memory()
+    }
+
+    /// The next deadline and its reason.
+    pub(crate) fn poll_timeout(&self) -> Option<(Instant, Timer)> {
+        self.timers.next_timeout()
+    }
+
+    /// Begins a connection to the target under this flow. Its SYN goes out once the route is announced.
+    pub(crate) fn open(&mut self, cx: &mut Context<'_>, flow: Flow) {
+        self.wants_flow = false;
+        let first = self.emitter.is_none();
+        let own_syn = self.syn.filter(|syn| syn.iss + 1 == self.stream.base());
+        let opening = own_syn.map_or_else(
+            || Opening::synthesized(cx.config, &flow, self.ip),
+            |syn| syn.opening,
+        );
+        // Behind the client's own SYN a server that speaks first is waited for.
+        self.first_turn = if own_syn.is_some() { 0 } else { self.stream.first_turn().unwrap_or(0) };
+        let sessions = &mut cx.counters.sessions;
+        sessions.opened += 1;
+        sessions.joined += u64::from(first && own_syn.is_none());
+        sessions.reopened += u64::from(!first);
+        self.emitter = Some(Emitter::new(flow, opening, cx.now));
+        self.state = State::Routing;
+    }
+
+    /// The route is announced.
+    pub(crate) fn handle_routed(&mut self) {
+        if matches!(self.state, State::Routing) {
+            self.state = State::SynSent(SynSent { due: true, attempts: 0, rtt: RttEstimator::default(), sent: None });
+        }
+    }
+
+    /// Takes a captured packet of the client that is no SYN, and tells what became of it.
+    pub(crate) fn handle_client_packet(&mut self, cx: &mut Context<'_>, packet: &PacketRef<'_>) -> Offered {
+        self.restart_idle_timer(cx);
+        let offered = self.stream.offer(packet);
+        cx.counters.requests.captured += self.stream.take_begun();
+        match offered {
+            Offered::Data => self.on_client_data(cx),
+            Offered::End => self.on_client_end(cx),
+            Offered::Held => self.timers.set_if_unset(Timer::Hole, cx.now + HOLE_LIMIT),
+            Offered::Overflow => self.close(cx, CloseReason::Overflow),
+            Offered::Ack | Offered::Retransmission | Offered::NotJoined | Offered::OutOfWindow => {}
+        }
+        if self.memory() > cx.config.max_session_octets {
+            self.close(cx, CloseReason::Overflow);
+        }
+        if !self.stream.has_hole() {
+            self.timers.stop(Timer::Hole);
+        }
+        offered
+    }
+
+    /// The client has gone without a word: its port has a new owner.
+    pub(crate) fn handle_client_gone(&mut self, cx: &mut Context<'_>) {
+        if self.stream.end().is_none() {
+            self.stream.finish(EndKind::Reset, false);
+            self.on_client_end(cx);
+        }
+    }
+
+    fn on_client_data(&mut self, cx: &mut Context<'_>) {
+        match &self.state {
+            State::Idle => self.want_flow_for_next_request(cx),
+            State::Synchronized(sync) if sync.rcv.is_closed() && sync.snd.flight() == 0 => {
+                self.lose_target(cx, CloseReason::TargetClosed);
+            }
+            State::Synchronized(_)
+            | State::Routing
+            | State::SynSent(_)
+            | State::Lingering { .. }
+            | State::Closed => {}
+        }
+        if self.stream.end().is_some() {
+            self.on_client_end(cx);
+        }
+    }
+
+    fn on_client_end(&mut self, cx: &mut Context<'_>) {
+        if matches!(self.state, State::Idle) && !self.wants_flow {
+            self.linger_without_answer(cx);
+        }
+    }
+
+    fn want_flow_for_next_request(&mut self, cx: &mut Context<'_>) {
+        cx.counters.requests.given_up += self.stream.skip_to_request(self.stream.base());
+        self.wants_flow = self.stream.first_turn().is_some();
+    }
+
+    /// The connection to the target is over, the client goes on. Requests that the target did not take go over
+    /// another connection, once; a request of which it took a part is given up.
+    fn lose_target(&mut self, cx: &mut Context<'_>, reason: CloseReason) {
+        if reason == CloseReason::TargetClosed {
+            self.reset = self.reset_of_open_connection();
+        }
+        cx.counters.sessions.count_closed(reason);
+        self.state = State::Idle;
+        for timer in [Timer::Retransmit, Timer::DelayedAck, Timer::Admission] {
+            self.timers.stop(timer);
+        }
+        let tried = self.retried == Some(self.stream.base());
+        let from = match reason {
+            CloseReason::Refused | CloseReason::TimedOut => self.stream.next(),
+            _ if tried => self.stream.base() + 1,
+            _ => self.stream.base(),
+        };
+        cx.counters.requests.given_up += self.stream.skip_to_request(from);
+        self.wants_flow = self.stream.first_turn().is_some();
+        self.retried = self.wants_flow.then_some(self.stream.base());
+        if self.stream.end().is_some() {
+            self.on_client_end(cx);
+        }
+    }
+
+    fn reset_of_open_connection(&self) -> Option<Reset> {
+        match &self.state {
+            State::Synchronized(sync) => Some(Reset { seq: sync.snd.nxt, ack: Some(sync.rcv.nxt) }),
+            State::Idle | State::Routing | State::SynSent(_) | State::Lingering { .. } | State::Closed => None,
+        }
+    }
+
+    /// Ends the session, for client and target.
+    pub(crate) fn close(&mut self, cx: &mut Context<'_>, reason: CloseReason) {
+        if self.is_live() {
+            cx.counters.sessions.count_closed(reason);
+            if reason != CloseReason::ClientReset {
+                self.reset = self.reset_of_open_connection();
+            }
+        }
+        self.linger_without_answer(cx);
+    }
+
+    /// Keeps the session for a moment, so that the client's last packets are not taken for a new connection.
+    fn linger_without_answer(&mut self, cx: &mut Context<'_>) {
+        self.wants_flow = false;
+        self.state = State::Idle;
+        self.stream.finish(EndKind::Reset, false);
+        self.stream.discard_to(self.stream.next());
+        self.timers.stop_all();
+        self.timers.set(Timer::Idle, cx.now + LINGER);
+    }
+
+    /// Starts the time anew after which a silent session is closed.
+    fn restart_idle_timer(&mut self, cx: &Context<'_>) {
+        let limit = match &self.state {
+            State::Lingering { .. } => return,
+            State::Idle if self.stream.end().is_some() => return,
+            State::Synchronized(sync) if sync.snd.nxt.after(self.stream.next()) => CLOSING_LIMIT,
+            State::Synchronized(_) | State::Idle | State::Routing | State::SynSent(_) | State::Closed => {
+                cx.config.session_timeout
+            }
+        };
+        self.timers.set(Timer::Idle, cx.now + limit);
+    }
+
+    /// Does what is due.
+    pub(crate) fn handle_timeout(&mut self, cx: &mut Context<'_>) {
+        let due = |timers: &mut TimerTable, timer| timers.take_due(timer, cx.now);
+        let delayed_ack = due(&mut self.timers, Timer::DelayedAck);
+        let retransmit = due(&mut self.timers, Timer::Retransmit);
+        let admission = due(&mut self.timers, Timer::Admission);
+        if let (State::Synchronized(sync), true) = (&mut self.state, delayed_ack) {
+            sync.ack_now = true;
+        }
+        if retransmit {
+            self.on_retransmit_timeout(cx);
+        }
+        if admission {
+            self.on_admission_timeout(cx);
+        }
+        if self.timers.take_due(Timer::Hole, cx.now) {
+            self.on_hole_timeout(cx);
+        }
+        if self.timers.take_due(Timer::Idle, cx.now) {
+            self.on_idle_timeout(cx);
+        }
+    }
+
+    fn on_retransmit_timeout(&mut self, cx: &mut Context<'_>) {
+        cx.counters.sent.timeouts += 1;
+        let (attempts, rto) = match &mut self.state {
+            State::SynSent(syn) => {
+                syn.rtt.back_off();
+                syn.due = true;
+                (syn.attempts, syn.rtt.rto())
+            }
+            State::Synchronized(sync) => {
+                sync.on_retransmit_timeout();
+                (sync.snd.timeouts, sync.snd.rto())
+            }
+            State::Idle | State::Routing | State::Lingering { .. } | State::Closed => return,
+        };
+        self.timers.set(Timer::Retransmit, cx.now + rto);
+        if attempts > MAX_TIMEOUTS {
+            self.reset = self.reset_of_open_connection();
+            self.lose_target(cx, CloseReason::TimedOut);
+        }
+    }
+
+    fn on_admission_timeout(&mut self, cx: &mut Context<'_>) {
+        let State::Synchronized(sync) = &mut self.state else { return };
+        if let Some(Wait::Answer(turn)) = sync.wait {
+            sync.answered = turn;
+            cx.counters.requests.unanswered += 1;
+        }
+    }
+
+    /// What lies before the hole is sent first.
+    fn on_hole_timeout(&mut self, cx: &mut Context<'_>) {
+        if self.is_live() && self.stream.first_turn().is_some() {
+            self.timers.set(Timer::Hole, cx.now + HOLE_LIMIT);
+            return;
+        }
+        cx.counters.sessions.holes += 1;
+        if self.is_live() {
+            cx.counters.sessions.count_closed(CloseReason::Hole);
+            self.reset = self.reset_of_open_connection();
+        }
+        self.state = State::Idle;
+        self.timers.stop_all();
+        self.stream.skip_hole();
+        cx.counters.requests.captured += self.stream.take_begun();
+        self.restart_idle_timer(cx);
+        self.want_flow_for_next_request(cx);
+        if self.stream.has_hole() {
+            self.timers.set(Timer::Hole, cx.now + HOLE_LIMIT);
+        }
+        if self.stream.end().is_some() {
+            self.on_client_end(cx);
+        }
+    }
+
+    fn on_idle_timeout(&mut self, cx: &mut Context<'_>) {
+        if self.is_live() {
+            cx.counters.sessions.count_closed(CloseReason::Idle);
+            self.reset = self.reset_of_open_connection();
+        }
+        self.state = State::Closed;
+        self.timers.stop_all();
+    }
+}
+
+impl Synchronized {
+    /// Something was not acknowledged in time, or a window stays closed.
+    fn on_retransmit_timeout(&mut self) {
+        if self.snd.flight() > 0 {
+            self.snd.on_timeout();
+        } else {
+            self.probe = true;
+            self.snd.on_probe();
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Headers of the target, applied.
+
+use super::classify::Disposition;
+use super::receiver::{Receiver, Text};
+use super::sender::{Acked, Sender};
+use super::{Context, LINGER, Reset, Session, State, Synchronized};
+use crate::CloseReason;
+use crate::timer::Timer;
+use std::time::Duration;
+use tc_proto::{Segment, TargetHeader, WindowScale};
+
+/// How long an acknowledgment of data may wait for something that carries it (RFC 9293, section 3.8.6.3 allows
+/// half a second).
+const ACK_DELAY: Duration = Duration::from_millis(40);
+/// The same for the SYN-ACK, that the target's application learns of the connection.
+const HANDSHAKE_ACK_DELAY: Duration = Duration::from_millis(10);
+/// The segment size of a target that names none (RFC 9293, section 3.7.1).
+const DEFAULT_MSS: [u16; 2] = [536, 1220];
+/// Smaller segments are not sent, whatever the target names.
+const MIN_MSS: usize = 64;
+
+impl Session {
+    /// Takes a header of the target.
+    pub(crate) fn handle_target_header(&mut self, cx: &mut Context<'_>, header: &TargetHeader) {
+        let segment = &header.0;
+        self.restart_idle_timer(cx);
+        match self.classify(segment) {
+            Disposition::Ignore => {}
+            Disposition::ResetStranger => self.reset_stranger(segment),
+            Disposition::Refused => self.lose_target(cx, CloseReason::Refused),
+            Disposition::SynAck => self.synchronize(cx, segment),
+            Disposition::Reset => self.on_reset(cx),
+            Disposition::Acknowledge => self.acknowledge_now(),
+            Disposition::Process => self.process(cx, segment),
+        }
+    }
+
+    /// RFC 9293, section 3.10.7.3: `<SEQ=SEG.ACK><CTL=RST>`. The SYN follows at once: nothing is in its way now.
+    fn reset_stranger(&mut self, segment: &Segment) {
+        self.reset = Some(Reset { seq: segment.ack, ack: None });
+        if let State::SynSent(syn) = &mut self.state {
+            syn.due = true;
+        }
+    }
+
+    fn on_reset(&mut self, cx: &mut Context<'_>) {
+        if matches!(self.state, State::Lingering { .. }) {
+            self.state = State::Closed;
+        } else {
+            self.lose_target(cx, CloseReason::TargetReset);
+        }
+    }
+
+    fn acknowledge_now(&mut self) {
+        match &mut self.state {
+            State::Synchronized(sync) => sync.ack_now = true,
+            State::Lingering { ack_now, .. } => *ack_now = true,
+            State::Idle | State::Routing | State::SynSent(_) | State::Closed => {}
+        }
+    }
+
+    /// SYN-SENT becomes ESTABLISHED.
+    fn synchronize(&mut self, cx: &mut Context<'_>, segment: &Segment) {
+        let (State::SynSent(syn), Some(emitter)) = (&mut self.state, &mut self.emitter) else { return };
+        let offered = emitter.opening().options;
+        let rcv = Receiver::new(segment);
+        if offered.timestamps.is_some() && segment.options.timestamps.is_some() {
+            emitter.set_echo(rcv.ts_recent);
+        }
+        let scale = match (offered.window_scale, segment.options.window_scale) {
+            (Some(_), Some(scale)) => scale,
+            (None, _) | (_, None) => WindowScale::NONE,
+        };
+        let headers = super::emitter::headers_len(&emitter.flow);
+        let default = DEFAULT_MSS[usize::from(emitter.flow.target.is_ipv6())];
+        let agreed = usize::from(segment.options.mss.unwrap_or(default));
+        let mss = agreed.min(cx.config.mtu.saturating_sub(headers)).saturating_sub(emitter.options_len());
+        if let Some(sent) = syn.sent {
+            syn.rtt.sample(cx.now.saturating_duration_since(sent));
+        }
+        self.state = State::Synchronized(Box::new(Synchronized {
+            snd: Sender::new(segment, scale, mss.max(MIN_MSS), syn.rtt),
+            rcv,
+            sent_turn: None,
+            answered: self.first_turn,
+            ack_now: false,
+            wait: None,
+            probe: false,
+            active: cx.now,
+        }));
+        self.timers.stop(Timer::Retransmit);
+        self.timers.set(Timer::DelayedAck, cx.now + HANDSHAKE_ACK_DELAY);
+        cx.counters.sessions.established += 1;
+    }
+
+    /// Acknowledgment, window, text and FIN of an acceptable segment.
+    fn process(&mut self, cx: &mut Context<'_>, segment: &Segment) {
+        let State::Synchronized(sync) = &mut self.state else { return };
+        if segment.ack.at_or_after(sync.snd.una) {
+            match sync.snd.on_ack(cx.now, segment) {
+                Acked::Advanced => {
+                    self.stream.discard_to(sync.snd.una);
+                    rearm_retransmit(&mut self.timers, sync, cx);
+                }
+                Acked::Loss => cx.counters.sent.fast_recoveries += 1,
+                Acked::Same => {}
+            }
+        }
+        match sync.rcv.on_text(segment) {
+            Text::None => {}
+            Text::Ahead => sync.ack_now = true,
+            Text::InOrder => self.on_text(cx, segment),
+        }
+        if let (State::Synchronized(sync), Some(emitter)) = (&mut self.state, &mut self.emitter)
+            && emitter.options_len() > 0
+        {
+            emitter.set_echo(sync.rcv.ts_recent);
+        }
+        self.finish_if_closed(cx);
+    }
+
+    fn on_text(&mut self, cx: &mut Context<'_>, segment: &Segment) {
+        let State::Synchronized(sync) = &mut self.state else { return };
+        sync.active = cx.now;
+        if segment.payload_len > 0 {
+            sync.on_answer(cx, segment);
+        }
+        let much = sync.rcv.unacknowledged() >= 2 * sync.snd.mss;
+        if much || sync.rcv.is_closed() {
+            sync.ack_now = true;
+        } else {
+            self.timers.set_if_unset(Timer::DelayedAck, cx.now + ACK_DELAY);
+        }
+        // The target has closed: what was not sent needs another connection. What is on its way may still be
+        // acknowledged, or a reset will tell.
+        let unsent = self.stream.segment_at(sync.snd.nxt).is_some();
+        if sync.rcv.is_closed() && unsent {
+            self.lose_target(cx, CloseReason::TargetClosed);
+        }
+    }
+
+    /// Ends the connection when both sides have closed and know it.
+    fn finish_if_closed(&mut self, cx: &mut Context<'_>) {
+        let State::Synchronized(sync) = &mut self.state else { return };
+        let fin_acknowledged = sync.snd.una.after(self.stream.next());
+        if !fin_acknowledged || !sync.rcv.is_closed() {
+            return;
+        }
+        let (seq, ack, ack_now) = (sync.snd.nxt, sync.rcv.nxt, sync.ack_now);
+        self.state = State::Lingering { seq, ack, ack_now };
+        self.timers.stop_all();
+        self.timers.set(Timer::Idle, cx.now + LINGER);
+        cx.counters.sessions.count_closed(CloseReason::Finished);
+    }
+}
+
+impl Synchronized {
+    /// The target says something: its answer to the latest request has begun, or its greeting.
+    fn on_answer(&mut self, cx: &mut Context<'_>, segment: &Segment) {
+        match self.sent_turn {
+            Some((turn, begin)) if segment.ack.after(begin) && self.answered <= turn => {
+                self.answered = turn + 1;
+                cx.counters.requests.answered += 1;
+            }
+            Some(_) => {}
+            None => self.answered = self.answered.max(1),
+        }
+    }
+}
+
+/// RFC 6298 (5.2, 5.3).
+fn rearm_retransmit(timers: &mut crate::timer::TimerTable, sync: &Synchronized, cx: &Context<'_>) {
+    if sync.snd.flight() > 0 {
+        timers.set(Timer::Retransmit, cx.now + sync.snd.rto());
+    } else {
+        timers.stop(Timer::Retransmit);
+    }
+}
+

@@ -1,0 +1,176 @@
+//! Replayed and synthesized packets: the only place that makes octets.
+
+use crate::counters::SentCounters;
+use crate::{ReplayConfig, Transmit};
+use std::time::Instant;
+use tc_proto::{
+    Flags, Flow, IpFields, PacketSpec, Segment, SeqNum, TcpOptions, Timestamps, Window, WindowScale,
+};
+
+/// The SYN with which a connection is opened: the client's own, or one in its place.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Opening {
+    pub(crate) options: TcpOptions,
+    pub(crate) window: Window,
+    pub(crate) ip: IpFields,
+}
+
+impl Opening {
+    /// As the client opened. Options that are not understood are left out, TCP Fast Open among them.
+    pub(crate) fn captured(segment: &Segment, ip: IpFields) -> Self {
+        Self { options: segment.options, window: segment.window, ip }
+    }
+
+    /// For a client whose SYN was not seen: what a Linux client offers.
+    pub(crate) fn synthesized(config: &ReplayConfig, flow: &Flow, ip: IpFields) -> Self {
+        let mss = config.mtu.saturating_sub(headers_len(flow));
+        let options = TcpOptions {
+            mss: Some(u16::try_from(mss).unwrap_or(u16::MAX)),
+            window_scale: Some(WindowScale::new(7)),
+            sack_permitted: true,
+            timestamps: Some(Timestamps { value: 1, echo: 0 }),
+            ..TcpOptions::default()
+        };
+        Self { options, window: Window::MAX, ip }
+    }
+}
+
+/// Octets of IP and TCP headers without options.
+pub(crate) const fn headers_len(flow: &Flow) -> usize {
+    if flow.target.is_ipv4() { 40 } else { 60 }
+}
+
+/// One packet that is to be made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outgoing<'a> {
+    pub(crate) seq: SeqNum,
+    /// What it acknowledges, in the target's sequence space; none in a SYN.
+    pub(crate) ack: Option<SeqNum>,
+    pub(crate) flags: Flags,
+    pub(crate) urgent: u16,
+    pub(crate) payload: [&'a [u8]; 2],
+}
+
+impl Outgoing<'_> {
+    /// A packet without payload.
+    pub(crate) const fn bare(seq: SeqNum, ack: Option<SeqNum>, flags: Flags) -> Self {
+        Self { seq, ack, flags, urgent: 0, payload: [&[], &[]] }
+    }
+
+    fn payload_len(&self) -> usize {
+        self.payload.iter().map(|part| part.len()).sum()
+    }
+}
+
+/// Makes the packets of one replayed connection.
+#[derive(Debug)]
+pub(crate) struct Emitter {
+    pub(crate) flow: Flow,
+    opening: Opening,
+    identification: u16,
+    opened: Instant,
+    /// The target's `TSval` to echo, once timestamps were agreed upon.
+    echo: Option<u32>,
+}
+
+impl Emitter {
+    pub(crate) fn new(flow: Flow, opening: Opening, now: Instant) -> Self {
+        Self { flow, opening, identification: 1, opened: now, echo: None }
+    }
+
+    pub(crate) const fn opening(&self) -> &Opening {
+        &self.opening
+    }
+
+    /// Timestamps were agreed upon (RFC 7323, section 3.2): each packet echoes the latest of the target's.
+    pub(crate) fn set_echo(&mut self, ts_recent: u32) {
+        self.echo = Some(ts_recent);
+    }
+
+    /// Octets of options in each packet with data.
+    pub(crate) const fn options_len(&self) -> usize {
+        if self.echo.is_some() { 12 } else { 0 }
+    }
+
+    /// Appends the SYN.
+    pub(crate) fn emit_syn(
+        &mut self,
+        now: Instant,
+        iss: SeqNum,
+        sent: &mut SentCounters,
+        buf: &mut Vec<u8>,
+    ) -> Transmit {
+        let mut options = self.opening.options;
+        options.timestamps = options.timestamps.map(|_| Timestamps { value: self.clock(now), echo: 0 });
+        let window = self.opening.window;
+        self.write(&Outgoing::bare(iss, None, Flags::SYN), window, options, sent, buf)
+    }
+
+    /// Appends a packet of an open connection.
+    ///
+    /// The window is the largest that can be said: the octets stay on the test host, nothing fills up.
+    pub(crate) fn emit(
+        &mut self,
+        now: Instant,
+        packet: &Outgoing<'_>,
+        sent: &mut SentCounters,
+        buf: &mut Vec<u8>,
+    ) -> Transmit {
+        let timestamps = self.echo.map(|echo| Timestamps { value: self.clock(now), echo });
+        let options = TcpOptions { timestamps, ..TcpOptions::default() };
+        self.write(packet, Window::MAX, options, sent, buf)
+    }
+
+    /// Our clock for `TSval`, in milliseconds from the client's own on (RFC 7323, section 4.1).
+    #[expect(clippy::cast_possible_truncation, reason = "the clock wraps")]
+    fn clock(&self, now: Instant) -> u32 {
+        let elapsed = now.saturating_duration_since(self.opened).as_millis() as u32;
+        let base = self.opening.options.timestamps.map_or(1, |stamps| stamps.value);
+        base.wrapping_add(elapsed)
+    }
+
+    fn write(
+        &mut self,
+        packet: &Outgoing<'_>,
+        window: Window,
+        options: TcpOptions,
+        sent: &mut SentCounters,
+        buf: &mut Vec<u8>,
+    ) -> Transmit {
+        let ack = if packet.ack.is_some() { Flags::ACK } else { Flags::NONE };
+        let spec = PacketSpec {
+            source: self.flow.client,
+            destination: self.flow.target,
+            ip: self.opening.ip,
+            identification: self.identification,
+            seq: packet.seq,
+            ack: packet.ack.unwrap_or_default(),
+            flags: packet.flags | ack,
+            window,
+            urgent: packet.urgent,
+            options,
+            payload: packet.payload,
+        };
+        self.identification = self.identification.wrapping_add(1);
+        count(packet, sent);
+        Transmit { destination: self.flow.target.ip(), len: spec.emit(buf) }
+    }
+}
+
+fn count(packet: &Outgoing<'_>, sent: &mut SentCounters) {
+    sent.packets += 1;
+    let octets = packet.payload_len();
+    sent.octets += octets as u64;
+    let kind = if packet.flags.contains(Flags::SYN) {
+        &mut sent.syns
+    } else if packet.flags.contains(Flags::RST) {
+        &mut sent.resets
+    } else if packet.flags.contains(Flags::FIN) {
+        &mut sent.fins
+    } else if octets > 0 {
+        &mut sent.data
+    } else {
+        &mut sent.acks
+    };
+    *kind += 1;
+}

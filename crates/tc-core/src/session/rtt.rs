@@ -1,0 +1,82 @@
+//! The retransmission timeout (RFC 6298).
+
+use std::time::Duration;
+
+/// Before the first sample (RFC 6298, 2.1).
+const INITIAL_RTO: Duration = Duration::from_secs(1);
+/// RFC 6298 (2.4) asks for a second; like Linux we take less, for a path that is a local network and a tunnel.
+const MIN_RTO: Duration = Duration::from_millis(200);
+/// RFC 6298 (2.5) asks for 60 seconds at least; a replay that is to go on soon after a failure takes less.
+const MAX_RTO: Duration = Duration::from_secs(5);
+
+/// Smoothed round-trip time and the timeout that follows from it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RttEstimator {
+    smoothed: Option<(Duration, Duration)>,
+    rto: Duration,
+}
+
+impl Default for RttEstimator {
+    fn default() -> Self {
+        Self { smoothed: None, rto: INITIAL_RTO }
+    }
+}
+
+impl RttEstimator {
+    /// Takes a round-trip time that is not ambiguous (RFC 6298, 2.2 and 2.3).
+    pub(crate) fn sample(&mut self, rtt: Duration) {
+        let (srtt, rttvar) = match self.smoothed {
+            None => (rtt, rtt / 2),
+            Some((srtt, rttvar)) => ((srtt * 7 + rtt) / 8, (rttvar * 3 + srtt.abs_diff(rtt)) / 4),
+        };
+        self.smoothed = Some((srtt, rttvar));
+        self.rto = (srtt + rttvar * 4).clamp(MIN_RTO, MAX_RTO);
+    }
+
+    /// Doubles the timeout after it has passed (RFC 6298, 5.5).
+    pub(crate) fn back_off(&mut self) {
+        self.rto = (self.rto * 2).min(MAX_RTO);
+    }
+
+    /// Ends the back-off when new data is acknowledged without a sample (RFC 6298, section 5, last paragraph:
+    /// the estimate stands, the doubling need not).
+    pub(crate) fn end_back_off(&mut self) {
+        if let Some((srtt, rttvar)) = self.smoothed {
+            self.rto = (srtt + rttvar * 4).clamp(MIN_RTO, MAX_RTO);
+        }
+    }
+
+    /// The timeout.
+    pub(crate) const fn rto(&self) -> Duration {
+        self.rto
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{INITIAL_RTO, MAX_RTO, MIN_RTO, RttEstimator};
+    use std::time::Duration;
+
+    #[test]
+    fn the_first_sample_gives_three_times_itself() {
+        let mut rtt = RttEstimator::default();
+        assert_eq!(rtt.rto(), INITIAL_RTO);
+        rtt.sample(Duration::from_millis(100));
+        assert_eq!(rtt.rto(), Duration::from_millis(300));
+        rtt.sample(Duration::from_millis(100));
+        assert_eq!(rtt.rto(), Duration::from_millis(250));
+    }
+
+    #[test]
+    fn the_timeout_stays_within_its_bounds() {
+        let mut rtt = RttEstimator::default();
+        rtt.sample(Duration::from_micros(50));
+        assert_eq!(rtt.rto(), MIN_RTO);
+        for _ in 0..20 {
+            rtt.back_off();
+        }
+        assert_eq!(rtt.rto(), MAX_RTO);
+        rtt.end_back_off();
+        assert_eq!(rtt.rto(), MIN_RTO);
+    }
+}

@@ -1,0 +1,396 @@
+//! The captured side: what the client sent, put in order.
+
+use super::held::{Held, HeldSegments};
+use std::collections::VecDeque;
+use std::time::Instant;
+use tc_proto::{Flags, PacketRef, SeqNum};
+
+/// A captured segment further ahead than this is junk: no window reaches there (RFC 7323, section 2.3 allows
+/// 2^30, no Linux host by default more than 2^24).
+const MAX_AHEAD: usize = 1 << 24;
+/// Octets of an empty buffer that are kept for the next request.
+const RETAINED_OCTETS: usize = 4096;
+/// Octets that may wait behind a hole.
+const MAX_HELD_OCTETS: usize = 8 << 20;
+
+/// A captured acknowledgment: a number of the *online* server's sequence space. It may be compared with others
+/// of its kind, to see whether the client had received something in between, and is good for nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OnlineAck(SeqNum);
+
+impl OnlineAck {
+    pub(crate) const fn new(ack: SeqNum) -> Self {
+        Self(ack)
+    }
+
+    /// Whether the client had received more when it sent `self`.
+    pub(crate) const fn is_after(self, earlier: Self) -> bool {
+        self.0.after(earlier.0)
+    }
+}
+
+/// How often the online server had its say before a request: the number of times that the client's
+/// acknowledgment had advanced from one data segment to the next.
+pub(crate) type Turn = u32;
+
+/// One captured data segment that is in order. Its octets are in the stream.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Captured {
+    pub(crate) seq: SeqNum,
+    pub(crate) len: usize,
+    pub(crate) flags: Flags,
+    /// Where urgent data ends.
+    pub(crate) urgent_end: Option<SeqNum>,
+    pub(crate) turn: Turn,
+    /// Whether a request begins with it.
+    pub(crate) begins: bool,
+}
+
+impl Captured {
+    pub(crate) fn end(&self) -> SeqNum {
+        self.seq + self.len
+    }
+
+    /// The flag and the pointer of urgent data as seen from `seq` (RFC 9293, section 3.8.5).
+    pub(crate) fn urgent_at(&self, seq: SeqNum) -> (Flags, u16) {
+        match self.urgent_end.map(|end| end.octets_since(seq)) {
+            None | Some(0) => (Flags::NONE, 0),
+            Some(octets) => (Flags::URG, u16::try_from(octets).unwrap_or(u16::MAX)),
+        }
+    }
+}
+
+/// How the client ended its side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EndKind {
+    /// FIN: nothing more to send.
+    Fin,
+    /// RST, or a client that has gone without a word.
+    Reset,
+}
+
+/// The end of the captured stream.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct End {
+    pub(crate) kind: EndKind,
+    /// Whether the client had received something after its last data.
+    pub(crate) answered: bool,
+}
+
+/// What became of a captured packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Offered {
+    /// Its data is in order.
+    Data,
+    /// Its data waits behind a hole.
+    Held,
+    /// The client's FIN or RST.
+    End,
+    /// Nothing but an acknowledgment.
+    Ack,
+    /// Already seen: the client sent it again.
+    Retransmission,
+    /// Data of a connection whose next request has not begun.
+    NotJoined,
+    /// Sequence numbers that cannot belong to this connection, or data behind its end.
+    OutOfWindow,
+    /// More than may be kept.
+    Overflow,
+}
+
+/// Where the stream stands towards the client's connection.
+#[derive(Clone, Copy, Debug)]
+enum Mode {
+    /// Each octet is followed.
+    Following,
+    /// The beginning of a request is looked for: data whose acknowledgment is later than that of the data
+    /// before it. The last data's acknowledgment and end, once there was any.
+    Seeking(Option<(OnlineAck, SeqNum)>),
+}
+
+/// The client's stream: octets that the target has not acknowledged yet or that were not sent yet, the segments
+/// they came in, and what waits behind a hole.
+#[derive(Debug)]
+pub(crate) struct ClientStream {
+    mode: Mode,
+    octets: VecDeque<u8>,
+    segments: VecDeque<Captured>,
+    /// The sequence number of the first octet kept.
+    base: SeqNum,
+    /// The sequence number expected next from the client.
+    next: SeqNum,
+    held: HeldSegments,
+    /// The acknowledgment of the last data, before any data that of the first packet.
+    ack: Option<OnlineAck>,
+    /// The turn of the last data, once there was any.
+    turn: Option<Turn>,
+    end: Option<End>,
+    /// Requests that began.
+    begun: u64,
+}
+
+impl ClientStream {
+    /// The stream behind a captured SYN.
+    pub(crate) fn following(first: SeqNum) -> Self {
+        Self {
+            mode: Mode::Following,
+            octets: VecDeque::new(),
+            segments: VecDeque::new(),
+            base: first,
+            next: first,
+            held: HeldSegments::default(),
+            ack: None,
+            turn: None,
+            end: None,
+            begun: 0,
+        }
+    }
+
+    /// The stream of a connection that was open already.
+    pub(crate) fn seeking() -> Self {
+        Self { mode: Mode::Seeking(None), ..Self::following(SeqNum::default()) }
+    }
+
+    /// The first octet kept.
+    pub(crate) const fn base(&self) -> SeqNum {
+        self.base
+    }
+
+    /// The end of what is in order.
+    pub(crate) const fn next(&self) -> SeqNum {
+        self.next
+    }
+
+    /// How the client ended its side, once all its data is in order.
+    pub(crate) const fn end(&self) -> Option<End> {
+        self.end
+    }
+
+    /// The turn that ends the stream: that of the last data, or the next when the client had an answer to it.
+    pub(crate) fn end_turn(&self, end: End) -> Turn {
+        self.turn.unwrap_or(0) + Turn::from(end.answered)
+    }
+
+    /// Whether the client's connection is followed, not still looked at for the beginning of a request.
+    pub(crate) const fn is_following(&self) -> bool {
+        matches!(self.mode, Mode::Following)
+    }
+
+    /// Whether data waits behind a hole.
+    pub(crate) fn has_hole(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// Octets of memory in use for data.
+    pub(crate) fn memory(&self) -> usize {
+        self.octets.capacity() + self.held.memory() + self.segments.capacity() * size_of::<Captured>()
+    }
+
+    /// Takes what a captured packet says.
+    pub(crate) fn offer(&mut self, packet: &PacketRef<'_>) -> Offered {
+        let segment = packet.segment();
+        let held = Held {
+            seq: segment.seq + usize::from(segment.flags.contains(Flags::SYN)),
+            ack: OnlineAck::new(segment.ack),
+            flags: segment.flags,
+            urgent: segment.urgent,
+            payload: packet.payload(),
+        };
+        self.offer_held(held)
+    }
+
+    fn offer_held(&mut self, segment: Held<&[u8]>) -> Offered {
+        match self.mode {
+            Mode::Following => self.follow(segment),
+            Mode::Seeking(last) => self.seek(segment, last),
+        }
+    }
+
+    fn seek(&mut self, segment: Held<&[u8]>, last: Option<(OnlineAck, SeqNum)>) -> Offered {
+        if segment.ends() && segment.payload.is_empty() {
+            self.end = Some(End { kind: segment.end_kind(), answered: false });
+            return Offered::End;
+        }
+        if segment.payload.is_empty() {
+            return Offered::Ack;
+        }
+        let begins = last.is_some_and(|(ack, end)| segment.ack.is_after(ack) && segment.seq.at_or_after(end));
+        if begins {
+            *self = Self { ack: Some(segment.ack), ..Self::following(segment.seq) };
+            return self.follow(segment);
+        }
+        let end = segment.seq + segment.payload.len();
+        self.mode = match last {
+            Some((ack, known)) => Mode::Seeking(Some((ack, known.latest(end)))),
+            None => Mode::Seeking(Some((segment.ack, end))),
+        };
+        Offered::NotJoined
+    }
+
+    fn follow(&mut self, segment: Held<&[u8]>) -> Offered {
+        if segment.flags.contains(Flags::ACK) {
+            self.ack.get_or_insert(segment.ack);
+        }
+        let ahead = segment.seq.distance_from(self.next);
+        if segment.payload.is_empty() && !segment.ends() {
+            return Offered::Ack;
+        }
+        if ahead.unsigned_abs() as usize > MAX_AHEAD || self.is_behind_end(&segment) {
+            return Offered::OutOfWindow;
+        }
+        if segment.flags.contains(Flags::RST) {
+            return self.reset(ahead);
+        }
+        if ahead > 0 {
+            return self.hold(segment);
+        }
+        if segment.end().at_or_before(self.next) && !(segment.ends() && self.end.is_none()) {
+            return Offered::Retransmission;
+        }
+        let offered = self.append(segment);
+        self.fill_from_held();
+        offered
+    }
+
+    /// A RST counts within the window only: at the next octet, or somewhat ahead when data was not captured.
+    fn reset(&mut self, ahead: i32) -> Offered {
+        if ahead < 0 {
+            return Offered::OutOfWindow;
+        }
+        self.held = HeldSegments::default();
+        self.finish(EndKind::Reset, true);
+        Offered::End
+    }
+
+    fn is_behind_end(&self, segment: &Held<&[u8]>) -> bool {
+        self.end.is_some_and(|end| end.kind == EndKind::Reset)
+            || (self.end.is_some() && (segment.seq + segment.payload.len()).after(self.next))
+    }
+
+    fn hold(&mut self, segment: Held<&[u8]>) -> Offered {
+        match self.held.insert(segment, MAX_HELD_OCTETS) {
+            Some(()) => Offered::Held,
+            None => Offered::Overflow,
+        }
+    }
+
+    fn fill_from_held(&mut self) {
+        while let Some(held) = self.held.take_at_or_before(self.next) {
+            if held.end().after(self.next) || held.ends() {
+                self.append(held.borrowed());
+            }
+        }
+    }
+
+    /// Appends a segment that begins at or before `next`, without what is known of it already.
+    fn append(&mut self, segment: Held<&[u8]>) -> Offered {
+        let known = self.next.octets_since(segment.seq);
+        let fresh = segment.payload.get(known..).unwrap_or_default();
+        if !fresh.is_empty() {
+            let (turn, begins) = self.take_turn(segment.ack);
+            let Held { flags, urgent, .. } = segment;
+            let urgent_end = flags.contains(Flags::URG).then(|| segment.seq + usize::from(urgent));
+            let (seq, len) = (self.next, fresh.len());
+            self.segments.push_back(Captured { seq, len, flags, urgent_end, turn, begins });
+            self.begun += u64::from(begins);
+            self.octets.extend(fresh);
+            self.next += fresh.len();
+        }
+        if segment.ends() && self.end.is_none() {
+            let answered = self.ack.is_some_and(|last| segment.ack.is_after(last));
+            self.finish(segment.end_kind(), answered);
+        }
+        if fresh.is_empty() { Offered::End } else { Offered::Data }
+    }
+
+    /// The turn of data with this acknowledgment, and whether that begins a request.
+    fn take_turn(&mut self, ack: OnlineAck) -> (Turn, bool) {
+        let before = self.turn;
+        let advanced = self.ack.is_some_and(|last| ack.is_after(last));
+        if advanced {
+            self.ack = Some(ack);
+        }
+        let turn = before.unwrap_or(0) + Turn::from(advanced);
+        self.turn = Some(turn);
+        (turn, before != Some(turn))
+    }
+
+    /// Ends the stream where it stands.
+    pub(crate) fn finish(&mut self, kind: EndKind, answered: bool) {
+        self.end = Some(End { kind, answered });
+    }
+
+    /// Gives up the hole and goes on at the first request that begins behind it. All data before that is lost:
+    /// the first segment behind a hole may be the middle of a request.
+    pub(crate) fn skip_hole(&mut self) {
+        let mut held = std::mem::take(&mut self.held);
+        *self = Self::seeking();
+        while let Some(segment) = held.take_first() {
+            self.offer_held(segment.borrowed());
+        }
+    }
+
+    /// Goes on at the first request that begins at or behind `from`, and gives up the data before it. The number
+    /// of requests that lose data by that.
+    pub(crate) fn skip_to_request(&mut self, from: SeqNum) -> u64 {
+        let begins = |segment: &Captured| segment.begins && segment.seq.at_or_after(from);
+        let index = self.segments.iter().position(begins).unwrap_or(self.segments.len());
+        let begin = self.segments.get(index).map_or(self.next, |segment| segment.seq);
+        let cut = u64::from(index > 0 && self.segments.front().is_some_and(|first| !first.begins));
+        let whole = self.segments.range(..index).filter(|segment| segment.begins).count() as u64;
+        self.discard_to(begin);
+        cut + whole
+    }
+
+    /// The turn of the first segment kept.
+    pub(crate) fn first_turn(&self) -> Option<Turn> {
+        self.segments.front().map(|segment| segment.turn)
+    }
+
+    /// Requests that began since this was last asked.
+    pub(crate) fn take_begun(&mut self) -> u64 {
+        std::mem::take(&mut self.begun)
+    }
+
+    /// Lets go of the octets before `seq`.
+    pub(crate) fn discard_to(&mut self, seq: SeqNum) {
+        let count = seq.octets_since(self.base).min(self.octets.len());
+        self.octets.drain(..count);
+        self.base += count;
+        while self.segments.front().is_some_and(|first| first.end().at_or_before(self.base)) {
+            self.segments.pop_front();
+        }
+        if let Some(first) = self.segments.front_mut() {
+            let cut = self.base.octets_since(first.seq);
+            first.begins &= cut == 0;
+            first.seq += cut;
+            first.len -= cut;
+        }
+        if self.octets.is_empty() && self.octets.capacity() > RETAINED_OCTETS {
+            self.octets = VecDeque::new();
+            self.segments = VecDeque::new();
+        }
+    }
+
+    /// The segment that holds the octet at `seq`.
+    pub(crate) fn segment_at(&self, seq: SeqNum) -> Option<&Captured> {
+        let index = self.segments.partition_point(|segment| segment.end().at_or_before(seq));
+        self.segments.get(index).filter(|segment| segment.seq.at_or_before(seq))
+    }
+
+    /// `len` octets from `seq` on, in the two parts of the ring that holds them. Fewer when the stream ends before.
+    pub(crate) fn octets_at(&self, seq: SeqNum, len: usize) -> [&[u8]; 2] {
+        let start = seq.octets_since(self.base).min(self.octets.len());
+        let end = (start + len).min(self.octets.len());
+        let (front, back) = self.octets.as_slices();
+        let part = |slice: &[u8], offset: usize| {
+            let within = |at: usize| at.saturating_sub(offset).min(slice.len());
+            within(start)..within(end)
+        };
+        let (in_front, in_back) = (part(front, 0), part(back, front.len()));
+        [front.get(in_front).unwrap_or_default(), back.get(in_back).unwrap_or_default()]
+    }
+}
+
+#[cfg(test)]
+mod tests;

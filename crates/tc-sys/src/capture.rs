@@ -1,0 +1,128 @@
+//! Live capture of incoming TCP packets.
+//!
+//! A capture sees a *copy* of what arrives at this host for this host; the packets themselves go their way untouched.
+//! What is seen, and how it differs from the wire:
+//!
+//! - before DNAT, before the INPUT chain and before reassembly; once per packet, also when it comes through a bond, a
+//!   bridge or a VLAN; packets that this host forwards pass the filter too when their destination matches a rule;
+//! - after GRO: up to 64 KiB and more in one packet, with a TCP checksum that may be unfinished. Never verify it.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::RawFd;
+
+use crate::{Families, SysError};
+
+pub mod filter;
+mod pnet;
+
+pub use filter::FilterError;
+pub use pnet::PnetCapture;
+
+/// A source of captured packets.
+pub trait Capture: Send {
+    /// The descriptors to wait on for readability (for mio's `SourceFd`); the same ones for the whole life of the
+    /// capture, which owns them.
+    fn raw_fds(&self) -> Vec<RawFd>;
+
+    /// The next packet, from its IP header on; `None` when all sources are drained.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel reports about a source, once: `ENETDOWN` when a named interface went down or away, for one.
+    /// The capture stays usable; go on calling.
+    fn next_packet(&mut self) -> io::Result<Option<&[u8]>>;
+
+    /// What the kernel counted since the capture was opened.
+    ///
+    /// # Errors
+    ///
+    /// What getsockopt(2) of `PACKET_STATISTICS` reports.
+    fn statistics(&mut self) -> io::Result<CaptureStatistics>;
+}
+
+/// Packets counted by the kernel since a capture was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CaptureStatistics {
+    /// Packets that passed the filter, the dropped ones included.
+    pub packets: u64,
+    /// Packets lost because the receive buffer was full: this program was too slow.
+    pub dropped: u64,
+}
+
+/// What to capture: packets to this port, of this address or of any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CaptureRule {
+    /// The destination address; `None` for each address of either family.
+    pub destination: Option<IpAddr>,
+    /// The destination port.
+    pub port: u16,
+}
+
+impl CaptureRule {
+    /// The rule for a port of any address.
+    #[must_use]
+    pub fn port(port: u16) -> Self {
+        Self { destination: None, port }
+    }
+}
+
+impl From<SocketAddr> for CaptureRule {
+    fn from(address: SocketAddr) -> Self {
+        Self { destination: Some(address.ip()), port: address.port() }
+    }
+}
+
+/// How to capture.
+#[derive(Clone, Debug)]
+pub struct CaptureConfig {
+    /// Names of interfaces; none for all of them, those of the future and loopback included.
+    pub interfaces: Vec<String>,
+    /// What to take.
+    pub rules: Vec<CaptureRule>,
+    /// Never taken: the targets, so that replayed packets that come by do not loop.
+    pub exclude: Vec<SocketAddr>,
+    /// Which versions of IP.
+    pub families: Families,
+    /// The kernel's receive buffer for each socket, in octets.
+    pub receive_buffer: usize,
+}
+
+impl CaptureConfig {
+    /// The receive buffer of [`CaptureConfig::default`]: 64 MiB.
+    pub const RECEIVE_BUFFER: usize = 64 << 20;
+}
+
+impl Default for CaptureConfig {
+    fn default() -> Self {
+        Self {
+            interfaces: Vec::new(),
+            rules: Vec::new(),
+            exclude: Vec::new(),
+            families: Families::Ipv4,
+            receive_buffer: Self::RECEIVE_BUFFER,
+        }
+    }
+}
+
+/// Why a capture cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum CaptureError {
+    /// Interfaces that do not exist.
+    #[error("cannot capture on {}: no such interface; this host has: {}", .missing.join(", "), .existing.join(", "))]
+    NoSuchInterface {
+        /// The names asked for.
+        missing: Vec<String>,
+        /// The names there are.
+        existing: Vec<String>,
+    },
+    /// No rule applies to the families asked for.
+    #[error("cannot capture: no rule names an address of the IP version asked for")]
+    NothingToCapture,
+    /// The rules do not fit into a filter.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    /// The system refused.
+    #[error(transparent)]
+    System(#[from] SysError),
+}

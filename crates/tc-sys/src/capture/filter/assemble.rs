@@ -1,0 +1,59 @@
+//! Instructions of classic BPF by what they do.
+
+use super::{Instruction, SNAP};
+
+/// The codes are small constants that libc has as `u32`; the field is `u16`.
+const fn instruction(code: u32, jt: u8, jf: u8, k: u32) -> Instruction {
+    let [low, high, ..] = code.to_le_bytes();
+    Instruction { code: u16::from_le_bytes([low, high]), jt, jf, k }
+}
+
+/// Into the accumulator: the octet at `offset`.
+pub(super) const fn load_byte(offset: u32) -> Instruction {
+    instruction(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS, 0, 0, offset)
+}
+
+/// Into the accumulator: the 16 bits at `offset`.
+pub(super) const fn load_half(offset: u32) -> Instruction {
+    instruction(libc::BPF_LD | libc::BPF_H | libc::BPF_ABS, 0, 0, offset)
+}
+
+/// Into the accumulator: the 32 bits at `offset`.
+pub(super) const fn load_word(offset: u32) -> Instruction {
+    instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, offset)
+}
+
+/// Into the accumulator: the 16 bits at `offset` behind the index register.
+pub(super) const fn load_half_indexed(offset: u32) -> Instruction {
+    instruction(libc::BPF_LD | libc::BPF_H | libc::BPF_IND, 0, 0, offset)
+}
+
+/// Into the index register: the length of the IPv4 header.
+pub(super) const fn load_header_length() -> Instruction {
+    instruction(libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH, 0, 0, 0)
+}
+
+/// Skips `equal` instructions when the accumulator is `value`, else `different`.
+pub(super) const fn branch(value: u32, equal: u8, different: u8) -> Instruction {
+    instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, equal, different, value)
+}
+
+/// Skips `set` instructions when the accumulator has one of the bits of `mask`, else `clear`.
+pub(super) const fn branch_on_bits(mask: u32, set: u8, clear: u8) -> Instruction {
+    instruction(libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K, set, clear, mask)
+}
+
+/// Skips `over` instructions.
+pub(super) fn jump(over: usize) -> Instruction {
+    instruction(libc::BPF_JMP | libc::BPF_JA, 0, 0, u32::try_from(over).unwrap_or(u32::MAX))
+}
+
+/// Takes the packet, whole.
+pub(super) const fn accept() -> Instruction {
+    instruction(libc::BPF_RET | libc::BPF_K, 0, 0, SNAP)
+}
+
+/// Leaves the packet.
+pub(super) const fn refuse() -> Instruction {
+    instruction(libc::BPF_RET | libc::BPF_K, 0, 0, 0)
+}

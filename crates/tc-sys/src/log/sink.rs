@@ -1,0 +1,74 @@
+//! Where log lines go.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::LogTarget;
+use crate::SysError;
+
+/// Standard error or a file; clones share it.
+#[derive(Clone, Debug)]
+pub(super) struct Sink {
+    file: Option<Arc<LogFile>>,
+}
+
+#[derive(Debug)]
+struct LogFile {
+    path: PathBuf,
+    open: RwLock<File>,
+}
+
+impl Sink {
+    pub(super) fn open(target: LogTarget) -> Result<Self, SysError> {
+        let LogTarget::File(path) = target else { return Ok(Self { file: None }) };
+        let path = std::path::absolute(&path).map_err(|cause| failed(&path, cause))?;
+        let open = RwLock::new(open(&path)?);
+        Ok(Self { file: Some(Arc::new(LogFile { path, open })) })
+    }
+
+    pub(super) fn reopen(&self) -> Result<(), SysError> {
+        if let Some(file) = &self.file {
+            *file.open.write().unwrap_or_else(PoisonError::into_inner) = open(&file.path)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.file.as_ref().map(|file| file.path.as_path())
+    }
+}
+
+fn open(path: &Path) -> Result<File, SysError> {
+    OpenOptions::new().append(true).create(true).mode(0o640).open(path).map_err(|cause| failed(path, cause))
+}
+
+fn failed(path: &Path, cause: io::Error) -> SysError {
+    SysError::new("open", format!("the log file {}", path.display()), cause)
+}
+
+impl<'a> MakeWriter<'a> for Sink {
+    type Writer = &'a Self;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        self
+    }
+}
+
+/// tracing-subscriber writes a whole line with one call, and neither of the two buffers: one write(2) for each line.
+impl Write for &Sink {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        match &self.file {
+            Some(file) => (&*file.open.read().unwrap_or_else(PoisonError::into_inner)).write(line),
+            None => io::stderr().write(line),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

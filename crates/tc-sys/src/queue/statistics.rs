@@ -1,0 +1,95 @@
+//! What the kernel tells about a queue.
+
+use std::io;
+
+use crate::SysError;
+
+/// The list of queues (`net/netfilter/nfnetlink_queue.c`: `seq_show`), of this thread's network namespace.
+pub(super) const LIST: &str = "/proc/thread-self/net/netfilter/nfnetlink_queue";
+
+/// The counters of a queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueStatistics {
+    /// The netlink port of the program that has the queue.
+    pub owner_port: u32,
+    /// Packets that wait for a verdict now.
+    pub length: u32,
+    /// Octets that are copied of each packet.
+    pub copy_range: u32,
+    /// Packets lost because the queue was as long as allowed.
+    pub kernel_dropped: u64,
+    /// Packets lost because they could not be handed to the program: its receive buffer was full.
+    pub user_dropped: u64,
+    /// Packets that went through the queue.
+    pub sequence: u64,
+    /// Messages that the receive buffer refused, by the socket's own counter. Zero for queues of other programs.
+    pub overruns: u64,
+    /// Verdicts that found their packet gone because its interface went down. Zero for queues of other programs.
+    pub gone: u64,
+}
+
+impl QueueStatistics {
+    /// The counters of any program's queue in the network namespace of the calling thread.
+    ///
+    /// # Errors
+    ///
+    /// When the list cannot be read (only root may) or has no such queue (`NotFound`).
+    pub fn of_queue(number: u16) -> Result<Self, SysError> {
+        let failed = |cause| SysError::new("read the counters of", format!("queue {number} in {LIST}"), cause);
+        let list = std::fs::read_to_string(LIST).map_err(failed)?;
+        Self::in_list(&list, number).ok_or_else(|| failed(io::ErrorKind::NotFound.into()))
+    }
+
+    /// Columns: queue, port, length, copy mode, copy range, dropped, user dropped, sequence, 1.
+    pub(super) fn in_list(list: &str, number: u16) -> Option<Self> {
+        list.lines().find_map(|line| {
+            let columns: Vec<u64> = line.split_whitespace().map_while(|column| column.parse().ok()).collect();
+            let [queue, port, length, _, range, dropped, user_dropped, sequence, ..] = columns[..] else {
+                return None;
+            };
+            (queue == u64::from(number)).then_some(Self {
+                owner_port: u32::try_from(port).ok()?,
+                length: u32::try_from(length).ok()?,
+                copy_range: u32::try_from(range).ok()?,
+                kernel_dropped: dropped,
+                user_dropped,
+                sequence,
+                overruns: 0,
+                gone: 0,
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TWO_QUEUES: &str = "\
+    3  46153     0 2   128     0     0        0  1
+   12 4294963121     7 2 65531    11    22       33  1
+";
+
+    #[test]
+    fn the_counters_of_a_queue_are_found_by_its_number() {
+        let statistics = QueueStatistics::in_list(TWO_QUEUES, 12).expect("listed");
+        let expected = QueueStatistics {
+            owner_port: 4_294_963_121,
+            length: 7,
+            copy_range: 65_531,
+            kernel_dropped: 11,
+            user_dropped: 22,
+            sequence: 33,
+            overruns: 0,
+            gone: 0,
+        };
+        assert_eq!(statistics, expected);
+    }
+
+    #[test]
+    fn a_queue_that_is_not_listed_has_no_counters() {
+        assert_eq!(QueueStatistics::in_list(TWO_QUEUES, 1), None);
+        assert_eq!(QueueStatistics::in_list("", 1), None);
+        assert_eq!(QueueStatistics::in_list("3 4\nnonsense", 3), None);
+    }
+}

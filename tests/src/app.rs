@@ -1,0 +1,155 @@
+//! `tc-app`: an HTTP server that writes down every request it gets.
+
+mod connection;
+mod log;
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use mio::net::TcpListener;
+use mio::{Events, Interest, Poll, Token};
+use slab::Slab;
+
+use connection::{Connection, Next};
+use log::RecordLog;
+
+const LISTENER: Token = Token(usize::MAX);
+/// How long a record may wait for the file.
+const FLUSH: Duration = Duration::from_millis(20);
+
+/// An HTTP server that writes down every request it gets.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "tc-app")]
+pub struct Options {
+    /// Where to listen.
+    #[arg(long)]
+    pub listen: SocketAddr,
+    /// The name in the `Server` header of each answer.
+    #[arg(long)]
+    pub name: String,
+    /// The file that gets a line for each request.
+    #[arg(long)]
+    pub record: PathBuf,
+    /// How long to wait before each answer.
+    #[arg(long, default_value_t = 0)]
+    pub delay_ms: u64,
+    /// Close the connection after each answer.
+    #[arg(long)]
+    pub close_each: bool,
+    /// Greet each client before its first request.
+    #[arg(long)]
+    pub greet: bool,
+    /// Read at most this many octets of a connection in 10 ms, so that its window closes.
+    #[arg(long)]
+    pub slow_read: Option<usize>,
+}
+
+/// Serves until SIGTERM or SIGINT.
+///
+/// # Errors
+///
+/// The address cannot be listened on, the record file cannot be written, or the poll fails.
+pub fn run(options: Options) -> io::Result<()> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
+        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+    }
+    let mut server = Server::new(options)?;
+    let mut events = Events::with_capacity(1024);
+    while !stop.load(Ordering::Relaxed) {
+        server.turn(&mut events)?;
+    }
+    server.stop()
+}
+
+struct Server {
+    options: Options,
+    poll: Poll,
+    listener: TcpListener,
+    connections: Slab<Connection>,
+    due: BTreeSet<(Instant, usize)>,
+    log: RecordLog,
+}
+
+impl Server {
+    fn new(options: Options) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let mut listener = TcpListener::bind(options.listen)?;
+        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        let log = RecordLog::create(&options.record)?;
+        Ok(Self { options, poll, listener, connections: Slab::new(), due: BTreeSet::new(), log })
+    }
+
+    fn turn(&mut self, events: &mut Events) -> io::Result<()> {
+        let wait =
+            self.due.first().map_or(FLUSH, |(due, _)| due.saturating_duration_since(Instant::now()).min(FLUSH));
+        match self.poll.poll(events, Some(wait)) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+        let now = Instant::now();
+        for event in events.iter() {
+            match event.token() {
+                LISTENER => self.accept(now)?,
+                Token(key) => self.drive(key, now)?,
+            }
+        }
+        self.drive_due(now)?;
+        self.log.flush_after(FLUSH, now)
+    }
+
+    fn accept(&mut self, now: Instant) -> io::Result<()> {
+        loop {
+            match self.listener.accept() {
+                Ok((mut stream, _)) => {
+                    let entry = self.connections.vacant_entry();
+                    let key = entry.key();
+                    let interest = Interest::READABLE | Interest::WRITABLE;
+                    self.poll.registry().register(&mut stream, Token(key), interest)?;
+                    entry.insert(Connection::new(stream, &self.options));
+                    self.drive(key, now)?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn drive(&mut self, key: usize, now: Instant) -> io::Result<()> {
+        let Some(connection) = self.connections.get_mut(key) else {
+            return Ok(());
+        };
+        match connection.drive(now, &self.options, &mut self.log)? {
+            Next::Ready => {}
+            Next::At(due) => {
+                self.due.insert((due, key));
+            }
+            Next::Closed => {
+                self.connections.remove(key);
+            }
+        }
+        Ok(())
+    }
+
+    fn drive_due(&mut self, now: Instant) -> io::Result<()> {
+        while let Some(&(due, key)) = self.due.first().filter(|(due, _)| *due <= now) {
+            self.due.remove(&(due, key));
+            self.drive(key, now)?;
+        }
+        Ok(())
+    }
+
+    fn stop(mut self) -> io::Result<()> {
+        for (_, connection) in &self.connections {
+            connection.record_partial(&mut self.log)?;
+        }
+        self.log.flush()
+    }
+}

@@ -1,0 +1,43 @@
+//! How a case ended.
+
+use std::fmt;
+
+use crate::records::Verdict;
+use crate::usage::Usage;
+
+/// What became of the requests, and what that cost.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// What the target application got.
+    pub verdict: Verdict,
+    /// How many requests the online application got, whether they count or not.
+    pub served: usize,
+    /// The addresses of clients that packets of the target application reached, once for each packet.
+    pub escaped: Vec<String>,
+    /// What tcpcopy used.
+    pub tcpcopy: Usage,
+    /// What intercept used.
+    pub intercept: Usage,
+    /// Whether both programs ran to the end and then stopped on SIGTERM with exit code 0.
+    pub stopped_cleanly: bool,
+}
+
+impl Outcome {
+    /// Demands that every one of `requests` requests arrived exactly once, octet for octet, and no answer escaped.
+    ///
+    /// # Panics
+    ///
+    /// Otherwise.
+    pub fn assert_perfect(&self, requests: usize) {
+        assert_eq!(self.verdict.online, requests, "requests of the load; {self}");
+        assert!(self.verdict.is_perfect(), "{self}");
+        assert!(self.escaped.is_empty(), "answers reached clients: {self}");
+        assert!(self.stopped_cleanly, "a program did not end cleanly: {self}");
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} escaped {}", self.verdict, self.escaped.len())
+    }
+}

@@ -1,0 +1,137 @@
+//! The two programs under test, running.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::binaries::Binaries;
+use crate::lab::{Lab, Process, TARGET};
+use crate::proc_net::Sockets;
+use crate::usage::Usage;
+
+/// The port of the tunnel.
+pub const TUNNEL_PORT: u16 = 36524;
+/// The netfilter queue.
+pub const QUEUE: u16 = 0;
+
+const READY_LIMIT: Duration = Duration::from_secs(10);
+/// The original tries again every 12 s.
+const RECONNECT_LIMIT: Duration = Duration::from_secs(30);
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+const POLL: Duration = Duration::from_millis(10);
+
+/// What the programs are started with.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Arguments<'a> {
+    /// Arguments of tcpcopy besides `-x`, `-s` and `-l`.
+    pub tcpcopy: &'a [&'a str],
+    /// Arguments of intercept besides `-l`.
+    pub intercept: &'a [&'a str],
+}
+
+/// An intercept on the target host and a tcpcopy on the online host, joined by their tunnel.
+pub struct Pair {
+    /// The process on the online host.
+    pub tcpcopy: Process,
+    /// The process on the target host.
+    pub intercept: Process,
+    lost: Usage,
+}
+
+impl Pair {
+    /// Starts both and waits until the tunnel stands and packets are captured.
+    ///
+    /// # Panics
+    ///
+    /// They are not ready in time.
+    #[must_use]
+    pub fn start(lab: &Lab, binaries: &Binaries, port: u16, arguments: Arguments<'_>) -> Self {
+        let intercept = start_intercept(lab, binaries, arguments);
+        let tcpcopy = start_tcpcopy(lab, binaries, port, arguments);
+        let mut pair = Self { tcpcopy, intercept, lost: Usage::default() };
+        let sockets = Sockets::of(&lab.online);
+        await_process(&mut pair.tcpcopy, "captures", READY_LIMIT, || sockets.captures());
+        pair.await_tunnel(lab, READY_LIMIT);
+        pair
+    }
+
+    /// Ends intercept with SIGKILL.
+    pub fn kill_intercept(&mut self) {
+        self.lost = Usage::of(self.intercept.id());
+        self.intercept.kill();
+    }
+
+    /// Starts another intercept and waits until tcpcopy has found it.
+    ///
+    /// # Panics
+    ///
+    /// They are not joined in time.
+    pub fn restart_intercept(&mut self, lab: &Lab, binaries: &Binaries, arguments: Arguments<'_>) {
+        self.intercept = start_intercept(lab, binaries, arguments);
+        self.await_tunnel(lab, RECONNECT_LIMIT);
+    }
+
+    /// Whether both run.
+    #[must_use]
+    pub fn is_running(&mut self) -> bool {
+        self.tcpcopy.is_running() && self.intercept.is_running()
+    }
+
+    /// What both have used so far: tcpcopy and intercept.
+    #[must_use]
+    pub fn usage(&self) -> (Usage, Usage) {
+        let intercept = self.lost + Usage::of(self.intercept.id());
+        (Usage::of(self.tcpcopy.id()), intercept)
+    }
+
+    /// Ends both by SIGTERM; whether both ended by themselves with exit code 0.
+    pub fn stop(&mut self) -> bool {
+        let stopped = [&mut self.tcpcopy, &mut self.intercept]
+            .map(|process| process.stop(STOP_LIMIT).is_some_and(|status| status.success()));
+        stopped == [true, true]
+    }
+
+    fn await_tunnel(&mut self, lab: &Lab, limit: Duration) {
+        let (online, target) = (Sockets::of(&lab.online), Sockets::of(&lab.target));
+        await_process(&mut self.tcpcopy, "is joined to intercept", limit, || {
+            online.established_to(TUNNEL_PORT) > 0 && target.established_from(TUNNEL_PORT) > 0
+        });
+    }
+}
+
+fn start_intercept(lab: &Lab, binaries: &Binaries, arguments: Arguments<'_>) -> Process {
+    let mut command = lab.target.command(&binaries.intercept);
+    command.args(["-l", &log_path(lab.directory(), "intercept")]);
+    let mut process = lab.target.spawn("intercept", command.args(arguments.intercept));
+    let sockets = Sockets::of(&lab.target);
+    await_process(&mut process, "listens and has its queue", READY_LIMIT, || {
+        sockets.listens(TUNNEL_PORT) && sockets.queue_is_bound(QUEUE)
+    });
+    process
+}
+
+fn start_tcpcopy(lab: &Lab, binaries: &Binaries, port: u16, arguments: Arguments<'_>) -> Process {
+    let mut command = lab.online.command(&binaries.tcpcopy);
+    command
+        .args(["-x", &format!("{port}-{TARGET}:{port}"), "-s", TARGET])
+        .args(["-l", &log_path(lab.directory(), "tcpcopy")]);
+    lab.online.spawn("tcpcopy", command.args(arguments.tcpcopy))
+}
+
+fn log_path(directory: &Path, name: &str) -> String {
+    let path = directory.join(format!("{name}.log"));
+    path.to_string_lossy().into_owned()
+}
+
+/// Waits until something holds.
+///
+/// # Panics
+///
+/// It does not within `limit`, or the process ends.
+pub(crate) fn await_process(process: &mut Process, what: &str, limit: Duration, holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + limit;
+    while !holds() {
+        assert!(process.is_running(), "a process ended before it {what}");
+        assert!(Instant::now() < deadline, "no process that {what} within {limit:?}");
+        std::thread::sleep(POLL);
+    }
+}
