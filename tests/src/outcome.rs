@@ -3,10 +3,10 @@
 use std::fmt;
 
 use crate::records::Verdict;
+use crate::stage::Stage;
 use crate::usage::Usage;
 
 /// What became of the requests, and what that cost.
-#[derive(Debug, Clone)]
 pub struct Outcome {
     /// What the target application got.
     pub verdict: Verdict,
@@ -20,6 +20,10 @@ pub struct Outcome {
     pub intercept: Usage,
     /// Whether both programs ran to the end and then stopped on SIGTERM with exit code 0.
     pub stopped_cleanly: bool,
+    /// How many packets the kernel could not hand to the programs, as far as it tells.
+    pub dropped: u64,
+    /// Where it happened, so that what the processes wrote is there for whoever finds the outcome wrong.
+    pub stage: Stage,
 }
 
 impl Outcome {
@@ -38,6 +42,7 @@ impl Outcome {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} escaped {}", self.verdict, self.escaped.len())
+        let (escaped, dropped) = (self.escaped.len(), self.dropped);
+        write!(f, "{} escaped {escaped} dropped {dropped}", self.verdict)
     }
 }

@@ -53,6 +53,19 @@ impl<'a> Sockets<'a> {
         packet || self.read("raw").lines().skip(1).any(|line| line.contains(":0006 "))
     }
 
+    /// How many packets the kernel could not hand over: to raw sockets, and to programs bound to netfilter queues.
+    #[must_use]
+    pub fn dropped(self) -> u64 {
+        let last = |line: &str| line.split_whitespace().last()?.parse::<u64>().ok();
+        let raw: u64 = self.read("raw").lines().filter_map(last).sum();
+        let queues = self.read("netfilter/nfnetlink_queue");
+        let fields = |line: &str| -> u64 {
+            let drops = line.split_whitespace().skip(5).take(2);
+            drops.filter_map(|field| field.parse::<u64>().ok()).sum()
+        };
+        raw + queues.lines().map(fields).sum::<u64>()
+    }
+
     fn tcp(self) -> impl Iterator<Item = (u16, u16, String)> + use<> {
         let text = self.read("tcp") + &self.read("tcp6");
         text.lines().filter_map(parse_tcp).collect::<Vec<_>>().into_iter()

@@ -210,10 +210,13 @@ impl Stage {
     }
 
     /// Waits for the replay, ends the programs, and compares the requests that `counts`.
-    pub fn outcome(&mut self, counts: impl Fn(&Record) -> bool) -> Outcome {
+    #[must_use]
+    pub fn outcome(mut self, counts: impl Fn(&Record) -> bool) -> Outcome {
         self.settle(&counts);
         let (tcpcopy, intercept) = self.pair().usage();
         let escaped = self.capture.receivers();
+        let hosts = [&self.lab.online, &self.lab.target];
+        let dropped = hosts.map(|host| Sockets::of(host).dropped()).iter().sum();
         let survived = self.pair().is_running();
         let stopped_cleanly = self.pair().stop() && survived;
         for role in [Role::Target, Role::Online] {
@@ -223,7 +226,16 @@ impl Stage {
         let served = online.len();
         online.retain(&counts);
         target.retain(&counts);
-        Outcome { verdict: Verdict::of(&online, &target), served, escaped, tcpcopy, intercept, stopped_cleanly }
+        Outcome {
+            verdict: Verdict::of(&online, &target),
+            served,
+            escaped,
+            tcpcopy,
+            intercept,
+            stopped_cleanly,
+            dropped,
+            stage: self,
+        }
     }
 }
 

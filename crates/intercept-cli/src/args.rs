@@ -182,7 +182,9 @@ fn network(entry: &str) -> Result<IpNet, String> {
         if entry.is_empty() {
             "an entry is empty; give addresses and networks with one comma between them".to_owned()
         } else {
-            format!("'{entry}' is neither an address nor a network; give something like 10.1.2.3 or 10.8.0.0/16")
+            format!(
+                "'{entry}' is neither an address nor a network; give something like 10.1.2.3 or 10.8.0.0/16"
+            )
         }
     })
 }

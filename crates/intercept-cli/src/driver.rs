@@ -58,9 +58,7 @@ impl Driver {
         let registered = registry
             .register(&mut SourceFd(&queue.as_raw_fd()), QUEUE, Interest::READABLE)
             .and_then(|()| registry.register(&mut listener, LISTENER, Interest::READABLE))
-            .and_then(|()| {
-                registry.register(&mut SourceFd(&signals.as_raw_fd()), SIGNALS, Interest::READABLE)
-            });
+            .and_then(|()| registry.register(&mut SourceFd(&signals.as_raw_fd()), SIGNALS, Interest::READABLE));
         registered.map_err(failed_to_wait)?;
         let now = Instant::now();
         Ok(Self {

@@ -113,7 +113,9 @@ fn handle_signal(signal: Signal, mode: Mode, log: &Log) -> Flow {
 /// Says what the firewall does not yet do, or does in an old way.
 fn tell_of_rules(rules: &FirewallRules, queue: u16) {
     for rule in &rules.old_queue {
-        warn!("an ip_queue rule feeds queue 0 only; replace -j QUEUE by -j NFQUEUE --queue-num {queue}: {rule}");
+        warn!(
+            "an ip_queue rule feeds queue 0 only; replace -j QUEUE by -j NFQUEUE --queue-num {queue}: {rule}"
+        );
     }
     if rules.queues.binary_search(&queue).is_err() {
         info!(

@@ -35,7 +35,7 @@ pub(crate) fn ipv4_packet(destination: [u8; 4], port: u16, payload: &[u8]) -> Ve
     packet
 }
 
-/// The same from 2001:db8::1.
+/// The same from `2001:db8::1`.
 pub(crate) fn ipv6_packet(destination: &str, port: u16, payload: &[u8]) -> Vec<u8> {
     let length = u16::try_from(20 + payload.len()).expect("a packet's length");
     let mut packet = vec![0x60, 0, 0, 0, 0, 0, 6, 64];

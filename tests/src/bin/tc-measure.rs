@@ -10,6 +10,27 @@ use tc_tests::outcome::Outcome;
 use tc_tests::trials::Trial;
 use tc_tests::usage::Usage;
 
+const HEAD: [&str; 14] = [
+    "case",
+    "online",
+    "target",
+    "missing",
+    "twice",
+    "other",
+    "escaped",
+    "dropped",
+    "tcpcopy",
+    "intercept",
+    "tcpcopy",
+    "intercept",
+    "time",
+    "end",
+];
+const UNITS: [&str; 14] = [
+    "", "requests", "requests", "requests", "requests", "requests", "packets", "packets", "us/req", "us/req",
+    "MiB", "MiB", "s", "",
+];
+
 /// Runs cases with the programs named by `TCPCOPY_BIN` and `INTERCEPT_BIN`, and prints what became of the requests.
 #[derive(Parser)]
 #[command(name = "tc-measure")]
@@ -36,27 +57,8 @@ fn main() -> io::Result<()> {
         return trials.iter().try_for_each(|trial| writeln!(out, "{}", trial.name()));
     }
     let binaries = Binaries::from_environment();
-    writeln!(
-        out,
-        "{:26} {:>7} {:>7} {:>7} {:>6} {:>6} {:>7} {:>9} {:>9} {:>8} {:>8} {:>6}  end",
-        "case",
-        "online",
-        "target",
-        "missing",
-        "dup",
-        "other",
-        "escaped",
-        "tcpcopy",
-        "intercept",
-        "tcpcopy",
-        "intercpt",
-        "time"
-    )?;
-    writeln!(
-        out,
-        "{:26} {:>7} {:>7} {:>7} {:>6} {:>6} {:>7} {:>9} {:>9} {:>8} {:>8} {:>6}",
-        "", "", "", "", "", "", "packets", "us/req", "us/req", "MiB", "MiB", "s"
-    )?;
+    writeln!(out, "{}", columns(&HEAD))?;
+    writeln!(out, "{}", columns(&UNITS))?;
     for trial in trials {
         for _ in 0..options.rounds {
             let start = Instant::now();
@@ -73,28 +75,36 @@ fn row(name: &str, outcome: Option<&Outcome>, time: Duration) -> String {
     };
     let verdict = &outcome.verdict;
     let other = verdict.different.len() + verdict.foreign.len() + verdict.partial.len();
-    format!(
-        "{name:26} {:7} {:7} {:7} {:6} {other:6} {:7} {:9.1} {:9.1} {:8.1} {:8.1} {:6.1}  {}",
-        verdict.online,
-        verdict.target,
-        verdict.missing.len(),
-        verdict.duplicated.len(),
-        outcome.escaped.len(),
-        cpu_each(outcome.tcpcopy, outcome.served),
-        cpu_each(outcome.intercept, outcome.served),
-        mib(outcome.tcpcopy),
-        mib(outcome.intercept),
-        time.as_secs_f64(),
+    columns(&[
+        name,
+        &verdict.online.to_string(),
+        &verdict.target.to_string(),
+        &verdict.missing.len().to_string(),
+        &verdict.duplicated.len().to_string(),
+        &other.to_string(),
+        &outcome.escaped.len().to_string(),
+        &outcome.dropped.to_string(),
+        &cpu_each(outcome.tcpcopy, outcome.served),
+        &cpu_each(outcome.intercept, outcome.served),
+        &mib(outcome.tcpcopy),
+        &mib(outcome.intercept),
+        &format!("{:.1}", time.as_secs_f64()),
         if outcome.stopped_cleanly { "clean" } else { "NOT CLEAN" },
-    )
+    ])
+}
+
+/// One line of the table.
+fn columns(cells: &[&str; 14]) -> String {
+    let rest = cells[1..].iter().map(|cell| format!(" {cell:>9}"));
+    format!("{:26}{}", cells[0], rest.collect::<String>())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a table needs no more than three digits")]
-fn cpu_each(usage: Usage, requests: usize) -> f64 {
-    usage.cpu.as_secs_f64() * 1e6 / requests.max(1) as f64
+fn cpu_each(usage: Usage, requests: usize) -> String {
+    format!("{:.1}", usage.cpu.as_secs_f64() * 1e6 / requests.max(1) as f64)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a table needs no more than three digits")]
-fn mib(usage: Usage) -> f64 {
-    usage.peak_kib as f64 / 1024.0
+fn mib(usage: Usage) -> String {
+    format!("{:.1}", usage.peak_kib as f64 / 1024.0)
 }

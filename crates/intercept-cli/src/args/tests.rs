@@ -21,13 +21,17 @@ fn without_arguments_everything_has_the_original_s_default() {
 
 #[test]
 fn every_option_of_the_original_is_understood() {
-    let args =
-        read("-x 10.1.2.3,10.8.0.0/16,2001:db8::/32 -p 4000 -b ::1 -q 1000 -s 7 --queue 3 -d -l a.log -P b.pid")
-            .unwrap();
+    let args = read(
+        "-x 10.1.2.3,10.8.0.0/16,2001:db8::/32 -p 4000 -b ::1 -q 1000 -s 7 --queue 3 -d -l a.log -P b.pid",
+    )
+    .unwrap();
     assert_eq!(args.passlist.unwrap().to_string(), "10.1.2.3/32,10.8.0.0/16,2001:db8::/32");
     assert_eq!((args.port, args.bind.to_string().as_str()), (4000, "::1"));
     assert_eq!((args.queue, args.queue_length, args.table_size, args.daemon), (3, 1000, 7, true));
-    assert_eq!((args.log_file.unwrap().to_str(), args.pid_file.unwrap().to_str()), (Some("a.log"), Some("b.pid")));
+    assert_eq!(
+        (args.log_file.unwrap().to_str(), args.pid_file.unwrap().to_str()),
+        (Some("a.log"), Some("b.pid"))
+    );
 }
 
 #[test]
@@ -85,7 +89,10 @@ fn a_bad_argument_is_answered_by_one_line_that_names_it_and_the_remedy() {
                 "an entry is empty; give addresses and networks with one comma between them",
             ),
         ),
-        ("-p", "a value is required for '--port <PORT>' but none was supplied; see intercept --help".to_owned()),
+        (
+            "-p",
+            "a value is required for '--port <PORT>' but none was supplied; see intercept --help".to_owned(),
+        ),
         (
             "-p 1 -p 2",
             "the argument '--port <PORT>' cannot be used multiple times; see intercept --help".to_owned(),
@@ -111,7 +118,8 @@ fn options_of_the_original_that_are_not_built_are_unknown() {
 
 #[test]
 fn help_and_version_are_no_mistakes() {
-    for (option, content) in [("-h", "Usage: intercept"), ("--help", "Exit status:"), ("-v", "intercept 2.0.0")] {
+    for (option, content) in [("-h", "Usage: intercept"), ("--help", "Exit status:"), ("-v", "intercept 2.0.0")]
+    {
         match read(option) {
             Err(Refusal::Asked(text)) => assert!(text.to_string().contains(content), "{text}"),
             other => panic!("{option}: {other:?}"),

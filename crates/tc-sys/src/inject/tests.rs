@@ -90,8 +90,9 @@ fn a_firewall_that_drops_does_not_end_the_sending() {
 fn a_full_send_buffer_costs_a_few_milliseconds_and_then_packets() {
     in_namespace(|| {
         // A queueing discipline that holds what it gets; the packets stay charged to the socket.
-        run("ip link add near type dummy");
+        run("ip link add near type veth peer name far");
         run("ip link set near up");
+        run("ip link set far up");
         run("ip addr add 10.78.0.1/24 dev near");
         run("ip neigh add 10.78.0.2 lladdr 02:00:00:00:00:01 dev near");
         run("tc qdisc add dev near root tbf rate 8kbit burst 1600 limit 1000000000");

@@ -72,7 +72,7 @@ fn a_file_is_appended_to_and_not_for_everybody() {
     for _ in 0..2 {
         let sink = Sink::open(LogTarget::File(path.clone())).expect("a file");
         tracing::subscriber::with_default(subscriber(sink, LevelFilter::INFO).finish(), || {
-            tracing::info!("line")
+            tracing::info!("line");
         });
     }
     assert_eq!(fs::read_to_string(&path).expect("a file").lines().count(), 2);

@@ -1,7 +1,7 @@
 //! The PID file.
 
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -69,47 +69,58 @@ fn open(path: &Path) -> io::Result<File> {
 fn claim(mut file: File, path: &Path) -> Result<Option<File>, SysError> {
     let failed = |cause| SysError::new("write", format!("the PID file {}", path.display()), cause);
     let locked = lock(file.as_fd()).map_err(failed)?;
-    let mut content = String::new();
-    // More than a number, or not text: not a PID file.
-    let text = (&mut file).take(32).read_to_string(&mut content);
-    if let Some(refusal) = refusal(locked.then_some(()), text.ok().map(|_| content.trim()), path) {
-        return Err(refusal);
+    let found = Found::read(&mut file);
+    match found {
+        Found::Process(holder) => return Err(found_running(path, format!("{holder} runs"))),
+        _ if !locked => return Err(found_running(path, "another instance has it".to_owned())),
+        Found::SomethingElse => return Err(found_something_else(path)),
+        Found::NobodyAlive => {}
     }
     if !is_at(&file, path) {
         return Ok(None);
     }
     file.set_len(0).map_err(failed)?;
-    io::Seek::rewind(&mut file).map_err(failed)?;
+    file.rewind().map_err(failed)?;
     file.set_permissions(Permissions::from_mode(0o644)).map_err(failed)?;
     file.write_all(format!("{}\n", std::process::id()).as_bytes()).map_err(failed)?;
     Ok(Some(file))
 }
 
-/// Why the file that was found must be left alone, if it must.
-fn refusal(locked: Option<()>, content: Option<&str>, path: &Path) -> Option<SysError> {
-    let refuse = |kind: io::ErrorKind, cause: String, hint: &str| {
-        let object = format!("the PID file {}", path.display());
-        Some(SysError::new("take over", object, io::Error::new(kind, cause)).with_hint(hint))
-    };
-    let number = content.and_then(|content| content.parse::<u32>().ok());
-    let holder = number.and_then(ProcessHolding::of_pid);
-    match (locked, content, number, holder) {
-        (_, _, Some(own), _) if own == std::process::id() => None,
-        (_, _, _, Some(holder)) => refuse(
-            io::ErrorKind::AlreadyExists,
-            format!("{holder} runs"),
-            "stop it, or remove the file if it is stale",
-        ),
-        (None, ..) => refuse(
-            io::ErrorKind::AlreadyExists,
-            "another instance has it".to_owned(),
-            "stop it, or name another file",
-        ),
-        (_, Some(""), ..) | (_, _, Some(_), None) => None,
-        (_, _, None, None) => {
-            refuse(io::ErrorKind::InvalidData, "it holds no process id".to_owned(), "name another file")
+/// What is in a file that was there before.
+enum Found {
+    /// Nothing, our own id or that of a dead process.
+    NobodyAlive,
+    /// The id of a living process.
+    Process(ProcessHolding),
+    /// Not a process id.
+    SomethingElse,
+}
+
+impl Found {
+    fn read(file: &mut File) -> Self {
+        let mut content = String::new();
+        // More than a number, or not text: not a PID file.
+        if file.take(32).read_to_string(&mut content).is_err() {
+            return Self::SomethingElse;
+        }
+        match content.trim().parse() {
+            Ok(pid) if pid == std::process::id() => Self::NobodyAlive,
+            Ok(pid) => ProcessHolding::of_pid(pid).map_or(Self::NobodyAlive, Self::Process),
+            Err(_) if content.trim().is_empty() => Self::NobodyAlive,
+            Err(_) => Self::SomethingElse,
         }
     }
+}
+
+fn found_running(path: &Path, who: String) -> SysError {
+    let cause = io::Error::new(io::ErrorKind::AlreadyExists, who);
+    SysError::new("take over", format!("the PID file {}", path.display()), cause)
+        .with_hint("stop it, or remove the file if it is stale")
+}
+
+fn found_something_else(path: &Path) -> SysError {
+    let cause = io::Error::new(io::ErrorKind::InvalidData, "it holds no process id");
+    SysError::new("take over", format!("the PID file {}", path.display()), cause).with_hint("name another file")
 }
 
 /// Whether the path still leads to the open file.

@@ -96,7 +96,7 @@ fn a_file_of_somebody_else_is_left_alone() {
     let mut child = Command::new("sleep").arg("60").stdin(Stdio::null()).spawn().expect("a process");
     let long = "x".repeat(100);
     let cases = [
-        (child.id().to_string(), format!("sleep (pid {}) runs", child.id())),
+        (child.id().to_string(), format!("(pid {}) runs", child.id())),
         ("[client]\n".to_owned(), "it holds no process id".to_owned()),
         (long, "it holds no process id".to_owned()),
     ];

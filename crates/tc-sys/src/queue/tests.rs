@@ -31,6 +31,8 @@ fn send(address: &str, count: usize) -> usize {
     let receiver = UdpSocket::bind(address).expect("a socket");
     let sender =
         UdpSocket::bind(if address.starts_with('[') { "[::1]:0" } else { "127.0.0.1:0" }).expect("a socket");
+    // What the queue holds stays charged to the sender.
+    options::set_send_buffer(sender.as_fd(), 1 << 30).expect("a large buffer");
     for _ in 0..count {
         // Loopback delivers at once; only what the queue holds or the firewall drops is missing.
         let _ = sender.send_to(&[b'x'; 1000], address);
@@ -237,4 +239,18 @@ fn the_firewall_of_this_namespace_is_read() {
         run("ip6tables -A OUTPUT -p tcp --sport 80 -j NFQUEUE --queue-balance 5:6");
         assert_eq!(FirewallRules::current().queues, [3, 5, 6]);
     });
+}
+
+#[test]
+fn a_rule_with_the_old_target_feeds_queue_0_and_no_other() {
+    for (number, expected) in [(0, 1), (NUMBER, 0)] {
+        in_namespace(|| {
+            let mut queue = Queue::open(QueueConfig { number, ..QueueConfig::default() }).expect("a queue");
+            run("iptables-legacy -A OUTPUT -p udp --dport 5000 -j QUEUE");
+            assert_eq!(send("127.0.0.1:5000", 1), 0);
+            assert_eq!(std::iter::from_fn(|| queue.recv().expect("no error")).count(), expected, "{number}");
+            let saved = run("iptables-legacy-save");
+            assert_eq!(FirewallRules::parse(&saved).old_queue.len(), 1, "{saved}");
+        });
+    }
 }

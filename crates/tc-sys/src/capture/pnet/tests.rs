@@ -204,7 +204,7 @@ fn a_busy_source_leaves_the_others_their_turn() {
 #[test]
 fn an_interface_that_goes_down_is_reported_once_and_survived() {
     in_namespace(|| {
-        run("ip link add near type dummy");
+        run("ip link add near type veth peer name far");
         run("ip link set near up");
         let interfaces = vec!["lo".to_owned(), "near".to_owned()];
         let mut capture = open(&CaptureConfig { interfaces, ..config(&[CaptureRule::port(80)]) });

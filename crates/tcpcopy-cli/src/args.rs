@@ -1,0 +1,238 @@
+//! What the user typed, checked on its own and without side effects.
+
+use clap::error::ErrorKind;
+use clap::{ArgAction, Parser};
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::str::FromStr;
+use tc_core::{ClientPool, Mapping};
+use tc_proto::DEFAULT_TUNNEL_PORT;
+
+const ABOUT: &str = "Replays the packets of live clients to a test host";
+
+const LONG_ABOUT: &str = "\
+tcpcopy runs on the online host, beside the online service. It copies the packets that clients send to the service, \
+rewrites their addresses, ports and acknowledgments, and injects them towards a test host, where an application under \
+test answers as if the clients were its own. The online service and its clients are not touched.
+
+intercept runs on the test host. It drops the answers there, so that no client ever sees one, and returns their headers \
+to tcpcopy, which needs them to go on with each connection. Start intercept first.";
+
+const AFTER_HELP: &str = "\
+Examples:
+  Replay port 80 of this host to 10.16.12.11, clients appearing as 10.16.12.12:
+      tcpcopy -x 80-10.16.12.11:80 -c 10.16.12.12
+
+  Replay one of this host's addresses, clients spread over a network, intercept on another host:
+      tcpcopy -x 192.0.2.7:80-10.16.12.11:8080 -c 10.16.13.0/24 -s 10.16.12.20
+
+Signals:
+  SIGTERM, SIGINT  write the final statistics and stop
+  SIGHUP           with -d open the log file again, for logrotate; without -d stop
+  SIGUSR1          write the statistics now
+
+Exit status:
+  0  stopped on request; with -d: started
+  1  failed while starting or running
+  2  wrong usage
+
+Privileges:
+  CAP_NET_RAW for capture and injection, CAP_NET_ADMIN for large buffers: run with sudo, or:
+      setcap cap_net_raw,cap_net_admin+ep <path of tcpcopy>
+
+Routing:
+  The test host's answers must leave through its OUTPUT chain towards the addresses of -c (without -c: of the clients): \
+any route will do, a default route included. Let the addresses of -c be ones that nobody uses.";
+
+/// The command line, field by field.
+#[expect(clippy::doc_markdown, reason = "the comments are the help, which is printed as it stands")]
+#[derive(Debug, Parser)]
+#[command(
+    name = "tcpcopy",
+    version,
+    about = ABOUT,
+    long_about = LONG_ABOUT,
+    after_long_help = AFTER_HELP,
+    disable_version_flag = true,
+    max_term_width = 100
+)]
+pub(crate) struct Args {
+    /// What to replay, and where to
+    ///
+    /// A comma list of [sourceIP:]sourcePort-targetIP:targetPort: what arrives at this host for the source goes to the
+    /// target. Without an address, the port of any address of this host. The first entry that fits wins.
+    #[arg(short = 'x', long = "map", value_name = "LIST", required = true, value_parser = MappingList::from_str)]
+    pub(crate) mappings: MappingList,
+
+    /// Addresses under which clients appear at the target
+    ///
+    /// A comma list of addresses, ranges as 10.16.12.x (.1 to .254) and networks as 10.16.12.0/24. A client keeps its
+    /// port where it can; two connections never share address and port. The default: clients keep their own addresses.
+    #[arg(short, long, value_name = "LIST", value_parser = ClientPool::from_str)]
+    pub(crate) clients: Option<ClientPool>,
+
+    /// Interfaces on which to capture
+    ///
+    /// A comma list of names. The default is all of them, loopback included.
+    #[arg(short, long, value_name = "LIST", value_delimiter = ',', value_parser = interface)]
+    pub(crate) interfaces: Vec<String>,
+
+    /// Hosts on which intercept runs
+    ///
+    /// A comma list of host[:port], names or addresses. Every route is announced to each of them. The default is the
+    /// target of each -x entry.
+    #[arg(short = 's', long = "intercept", value_name = "LIST", value_delimiter = ',', value_parser = Peer::from_str)]
+    pub(crate) intercepts: Vec<Peer>,
+
+    /// TCP port on which intercept listens
+    #[arg(short, long, value_name = "PORT", default_value_t = DEFAULT_TUNNEL_PORT, value_parser = port)]
+    pub(crate) port: u16,
+
+    /// Connections to each intercept
+    #[arg(short = 'C', long, value_name = "NUMBER", default_value_t = 2, value_parser = connections)]
+    pub(crate) connections: u8,
+
+    /// Start even if intercept cannot be reached yet
+    ///
+    /// Connections of clients wait until it can. Without -L, tcpcopy ends at once when an intercept cannot be reached
+    /// at the start. In both cases a connection that is lost later is opened again for as long as tcpcopy runs.
+    #[arg(short = 'L', long)]
+    pub(crate) lonely: bool,
+
+    /// Run in the background
+    ///
+    /// The command returns when tcpcopy is ready, or has failed and said why.
+    #[arg(short, long)]
+    pub(crate) daemon: bool,
+
+    /// Write the log to this file
+    ///
+    /// It is created if need be, and appended to. The default is standard error; with -d it is error_tcpcopy.log in
+    /// the current directory.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) log_file: Option<PathBuf>,
+
+    /// Write the process id to this file
+    ///
+    /// The file is locked while tcpcopy runs and removed when it stops. tcpcopy does not start if it names a process
+    /// that is alive.
+    #[arg(short = 'P', long, value_name = "FILE")]
+    pub(crate) pid_file: Option<PathBuf>,
+
+    /// Print the version
+    #[arg(short, long, action = ArgAction::Version)]
+    version: Option<bool>,
+}
+
+/// Why there are no arguments.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// The user asked for help or the version, to be printed.
+    Asked(clap::Error),
+    /// One line that names the argument and the remedy.
+    Usage(String),
+}
+
+impl Args {
+    /// Reads a command line that starts with the program's name.
+    pub(crate) fn read<I>(command_line: I) -> Result<Self, Refusal>
+    where
+        I: IntoIterator<Item: Into<OsString> + Clone>,
+    {
+        let args = Self::try_parse_from(command_line).map_err(|error| {
+            if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+                Refusal::Asked(error)
+            } else {
+                Refusal::Usage(one_line(&error))
+            }
+        })?;
+        args.check().map_err(Refusal::Usage)?;
+        Ok(args)
+    }
+
+    /// What no argument can tell alone.
+    fn check(&self) -> Result<(), String> {
+        for mapping in &self.mappings.0 {
+            if mapping.target.is_ipv6() {
+                return Err(format!("-x '{mapping}': IPv6 targets are not supported yet; give an IPv4 target"));
+            }
+            if self.clients.as_ref().is_some_and(|clients| !clients.serves(mapping.target)) {
+                return Err(format!("-c has no IPv4 address, which target {} needs; add one", mapping.target));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Clap's first lines are the reason, up to the usage.
+fn one_line(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let reason: Vec<_> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+    let reason = reason.join(" ");
+    let reason = reason.strip_prefix("error: ").unwrap_or(&reason);
+    let remedy = if error.kind() == ErrorKind::ValueValidation { "" } else { "; see tcpcopy --help" };
+    format!("{reason}{remedy}")
+}
+
+/// The entries of `-x`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct MappingList(pub(crate) Vec<Mapping>);
+
+impl FromStr for MappingList {
+    type Err = String;
+
+    fn from_str(list: &str) -> Result<Self, String> {
+        let parse = |entry: &str| entry.trim().parse::<Mapping>().map_err(|error| error.to_string());
+        list.split(',').map(parse).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl Display for MappingList {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let entries: Vec<_> = self.0.iter().map(Mapping::to_string).collect();
+        f.write_str(&entries.join(","))
+    }
+}
+
+/// A host of `-s`, with its own port or without.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Peer {
+    pub(crate) host: String,
+    pub(crate) port: Option<u16>,
+}
+
+impl FromStr for Peer {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (host, port) = match text.rsplit_once(':') {
+            Some((host, digits)) => (host, Some(port(digits)?)),
+            None => (text, None),
+        };
+        let odd = |character: char| !character.is_ascii_alphanumeric() && !"-._".contains(character);
+        if host.is_empty() || host.contains(odd) {
+            return Err("it is no host; give a name or an IPv4 address, and a port behind a colon".to_owned());
+        }
+        Ok(Self { host: host.to_owned(), port })
+    }
+}
+
+fn interface(name: &str) -> Result<String, String> {
+    if name.is_empty() {
+        return Err("an entry is empty; give interface names with one comma between them".to_owned());
+    }
+    Ok(name.to_owned())
+}
+
+fn port(text: &str) -> Result<u16, String> {
+    text.parse().ok().filter(|port| *port > 0).ok_or_else(|| "a port is a number from 1 to 65535".to_owned())
+}
+
+fn connections(text: &str) -> Result<u8, String> {
+    let number = text.parse().ok().filter(|number| (1..=16).contains(number));
+    number.ok_or_else(|| "give a number from 1 to 16".to_owned())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,52 @@
+use super::{Args, Refusal};
+
+fn read(arguments: &str) -> Result<Args, Refusal> {
+    Args::read(std::iter::once("tcpcopy").chain(arguments.split_whitespace()))
+}
+
+fn refusal(arguments: &str) -> String {
+    match read(arguments) {
+        Err(Refusal::Usage(line)) => line,
+        other => panic!("{arguments}: {other:?}"),
+    }
+}
+
+#[test]
+fn the_common_command_line_is_understood() {
+    let args = read("-x 80-10.16.12.11:80 -c 10.16.12.12").unwrap();
+    assert_eq!(args.mappings.to_string(), "80-10.16.12.11:80");
+    assert_eq!((args.port, args.connections, args.lonely), (36_524, 2, false));
+}
+
+#[test]
+fn every_mistake_is_one_line_that_names_the_argument_and_the_remedy() {
+    let cases = [
+        ("", "required arguments were not provided: --map <LIST>; see tcpcopy --help"),
+        ("-x 80", "invalid value '80' for '--map <LIST>': '80': no '-' between source and target; write \
+                   [sourceIP:]sourcePort-targetIP:targetPort, as in 80-10.16.12.11:80"),
+        ("-x 80-10.0.0.1:80 -c nonsense", "invalid value 'nonsense' for '--clients <LIST>': 'nonsense' is no client \
+                   address; write an address, a range as 10.16.12.x, or a network as 10.16.12.0/24"),
+        ("-x 80-10.0.0.1:80 -p 0", "invalid value '0' for '--port <PORT>': a port is a number from 1 to 65535"),
+        ("-x 80-10.0.0.1:80 -C 17", "invalid value '17' for '--connections <NUMBER>': give a number from 1 to 16"),
+        ("-x 80-10.0.0.1:80 -s a:b", "invalid value 'a:b' for '--intercept <LIST>': a port is a number from 1 to 65535"),
+        ("-x 80-10.0.0.1:80 -s :5", "invalid value ':5' for '--intercept <LIST>': it is no host; give a name or an \
+                   IPv4 address, and a port behind a colon"),
+        ("-x 80-10.0.0.1:80 -i a,,b", "invalid value '' for '--interfaces <LIST>': an entry is empty; give interface \
+                   names with one comma between them"),
+        ("-x 80-[::1]:80", "-x '80-[::1]:80': IPv6 targets are not supported yet; give an IPv4 target"),
+        ("-x 80-10.0.0.1:80 -c ::1", "-c has no IPv4 address, which target 10.0.0.1:80 needs; add one"),
+        ("-x 80-10.0.0.1:80 -n 3", "unexpected argument '-n' found; see tcpcopy --help"),
+    ];
+    for (arguments, line) in cases {
+        let said = refusal(arguments);
+        assert!(said.ends_with(line), "{arguments}\n said {said}\n not  {line}");
+        assert!(!said.contains('\n'));
+    }
+}
+
+#[test]
+fn options_of_the_original_that_are_not_built_are_unknown() {
+    for option in ["-n", "-f", "-r", "-m", "-M", "-D", "-R", "-U", "-t", "-k", "-O", "-g", "-W", "-H", "-u"] {
+        assert!(refusal(&format!("-x 80-10.0.0.1:80 {option} 1")).contains("unexpected argument"), "{option}");
+    }
+}

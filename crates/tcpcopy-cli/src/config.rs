@@ -1,0 +1,104 @@
+//! What the program does with the arguments.
+
+use crate::args::{Args, Peer};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use tc_core::{ClientPool, Mapping, ReplayConfig, RouteScope};
+use tc_sys::capture::{CaptureConfig, CaptureRule};
+use tc_sys::log::LogTarget;
+
+/// Where the log of a daemon goes unless told otherwise, as with the original.
+const DAEMON_LOG: &str = "error_tcpcopy.log";
+
+/// Where the program runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Daemon,
+    Foreground,
+}
+
+/// What follows when an intercept cannot be reached at the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unreachable {
+    Fail,
+    Wait,
+}
+
+/// An intercept, by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Intercept {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    /// The flows that it serves.
+    pub(crate) scope: RouteScope,
+}
+
+/// The configuration.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) capture: CaptureConfig,
+    pub(crate) clients: ClientPool,
+    /// Connections to each intercept.
+    pub(crate) connections: usize,
+    pub(crate) intercepts: Vec<Intercept>,
+    pub(crate) log: LogTarget,
+    pub(crate) mappings: Vec<Mapping>,
+    pub(crate) mode: Mode,
+    pub(crate) pid_file: Option<PathBuf>,
+    pub(crate) replay: ReplayConfig,
+    /// What `-x` said, for the log.
+    pub(crate) target: String,
+    pub(crate) unreachable: Unreachable,
+}
+
+impl From<Args> for Config {
+    fn from(args: Args) -> Self {
+        let mode = if args.daemon { Mode::Daemon } else { Mode::Foreground };
+        let target = args.mappings.to_string();
+        let mappings = args.mappings.0;
+        Self {
+            capture: capture_config(&mappings, args.interfaces),
+            clients: args.clients.unwrap_or_default(),
+            connections: args.connections.into(),
+            intercepts: intercepts(&mappings, args.intercepts, args.port),
+            log: log_target(args.log_file, mode),
+            mappings,
+            mode,
+            pid_file: args.pid_file,
+            replay: ReplayConfig::default(),
+            target,
+            unreachable: if args.lonely { Unreachable::Wait } else { Unreachable::Fail },
+        }
+    }
+}
+
+fn capture_config(mappings: &[Mapping], interfaces: Vec<String>) -> CaptureConfig {
+    let rule = |mapping: &Mapping| CaptureRule { destination: mapping.online, port: mapping.port };
+    CaptureConfig {
+        interfaces,
+        rules: mappings.iter().map(rule).collect(),
+        exclude: mappings.iter().map(|mapping| mapping.target).collect(),
+        ..CaptureConfig::default()
+    }
+}
+
+/// The intercepts of `-s`, each for all flows, or else one on each target.
+fn intercepts(mappings: &[Mapping], peers: Vec<Peer>, port: u16) -> Vec<Intercept> {
+    if peers.is_empty() {
+        let targets: BTreeSet<IpAddr> = mappings.iter().map(|mapping| mapping.target.ip()).collect();
+        let on_target =
+            |address: IpAddr| Intercept { host: address.to_string(), port, scope: RouteScope::Target(address) };
+        return targets.into_iter().map(on_target).collect();
+    }
+    let named = |peer: Peer| Intercept { host: peer.host, port: peer.port.unwrap_or(port), scope: RouteScope::All };
+    peers.into_iter().map(named).collect()
+}
+
+fn log_target(file: Option<PathBuf>, mode: Mode) -> LogTarget {
+    match (file, mode) {
+        (Some(file), _) => LogTarget::File(file),
+        (None, Mode::Daemon) => LogTarget::File(Path::new(DAEMON_LOG).to_owned()),
+        (None, Mode::Foreground) => LogTarget::Stderr,
+    }
+}

@@ -1,0 +1,242 @@
+//! The event loop: everything between the replayer and the kernel.
+//!
+//! Each turn reads the clock once, takes a bounded share from each source, and drains what follows: routes first, so
+//! that intercept knows a flow before its SYN leaves, then packets.
+
+use crate::error::Error;
+use crate::limiter::RateLimit;
+use crate::readiness::Readiness;
+use crate::statistics::{Gauges, Statistics};
+use crate::tunnels::Tunnels;
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+use std::io::{self, ErrorKind};
+use std::os::fd::AsRawFd;
+use std::time::{Duration, Instant};
+use tc_core::Replayer;
+use tc_sys::SysError;
+use tc_sys::capture::{Capture, CaptureStatistics};
+use tc_sys::error::reason;
+use tc_sys::inject::{Injector, PacketBatch, SendFailure};
+use tc_sys::process::{Signal, SignalFd};
+use tracing::warn;
+
+const SIGNALS: Token = Token(0);
+const CAPTURE: Token = Token(1);
+/// The first token of the tunnels.
+pub(crate) const FIRST_TUNNEL: usize = 16;
+
+const MAX_EVENTS: usize = 256;
+/// Captured packets that are taken before the other sources have their turn.
+const MAX_PACKETS: usize = 256;
+/// Packets that are sent at once.
+const MAX_BATCH: usize = 256;
+/// A wait is never longer.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// The running program.
+pub(crate) struct Driver {
+    poll: Poll,
+    capture: Box<dyn Capture>,
+    capture_readiness: Readiness,
+    injector: Injector,
+    batch: PacketBatch,
+    replayer: Replayer,
+    signals: SignalFd,
+    statistics: Statistics,
+    tunnels: Tunnels,
+    lines: RateLimit,
+    send_errors: u64,
+    captured: CaptureStatistics,
+}
+
+impl Driver {
+    /// Takes what was opened into one loop.
+    pub(crate) fn new(
+        capture: Box<dyn Capture>,
+        injector: Injector,
+        signals: SignalFd,
+        mut tunnels: Tunnels,
+        mut replayer: Replayer,
+    ) -> Result<Self, Error> {
+        let poll = Poll::new().map_err(failed_to_wait)?;
+        let registry = poll.registry();
+        let now = Instant::now();
+        registry
+            .register(&mut SourceFd(&signals.as_raw_fd()), SIGNALS, Interest::READABLE)
+            .map_err(failed_to_wait)?;
+        for descriptor in capture.raw_fds() {
+            registry
+                .register(&mut SourceFd(&descriptor), CAPTURE, Interest::READABLE)
+                .map_err(failed_to_wait)?;
+        }
+        tunnels.register(now, registry, &mut replayer);
+        Ok(Self {
+            poll,
+            capture,
+            capture_readiness: Readiness::Ready,
+            injector,
+            batch: PacketBatch::new(),
+            replayer,
+            signals,
+            statistics: Statistics::new(now),
+            tunnels,
+            lines: RateLimit::new(now),
+            send_errors: 0,
+            captured: CaptureStatistics::default(),
+        })
+    }
+
+    /// Works until a signal that `on_signal` answers with [`Flow::Stop`].
+    pub(crate) fn run(&mut self, mut on_signal: impl FnMut(Signal) -> Flow) -> Result<(), Error> {
+        let mut events = Events::with_capacity(MAX_EVENTS);
+        let mut now = Instant::now();
+        loop {
+            self.wait(&mut events, now)?;
+            now = Instant::now();
+            while let Some(signal) = self.signals.next_signal().map_err(failed_to_wait)? {
+                let flow = on_signal(signal);
+                if flow != Flow::Continue {
+                    self.report(now);
+                }
+                if flow == Flow::Stop {
+                    return Ok(());
+                }
+            }
+            self.turn(now);
+        }
+    }
+
+    fn turn(&mut self, now: Instant) {
+        self.replayer.handle_timeout(now);
+        self.tunnels.handle_timeout(now, self.poll.registry(), &mut self.replayer);
+        self.tunnels.read(now, &mut self.replayer);
+        if self.capture_readiness.is_due(now) {
+            self.capture_readiness = self.take_captured(now);
+        }
+        while let Some(flow) = self.replayer.poll_route() {
+            self.tunnels.announce(&flow);
+        }
+        self.tunnels.write(now, &mut self.replayer);
+        self.transmit(now);
+        if self.statistics.take_due(now) {
+            self.report(now);
+        }
+    }
+
+    fn wait(&mut self, events: &mut Events, now: Instant) -> Result<(), Error> {
+        match self.poll.poll(events, Some(self.patience(now))) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
+            Err(error) => return Err(failed_to_wait(error).into()),
+        }
+        for event in &*events {
+            match event.token() {
+                CAPTURE => self.capture_readiness = Readiness::Ready,
+                // Read at each turn.
+                SIGNALS => {}
+                _ => self.tunnels.handle_readiness(event),
+            }
+        }
+        Ok(())
+    }
+
+    /// How long to wait for mio at most.
+    fn patience(&self, now: Instant) -> Duration {
+        let deadlines = [
+            Some(self.statistics.deadline()),
+            self.replayer.poll_timeout().map(|(deadline, _)| deadline),
+            self.capture_readiness.deadline(now),
+            self.tunnels.deadline(),
+            self.tunnels.has_work().then_some(now),
+        ];
+        let wait = deadlines.into_iter().flatten().min().map(|deadline| deadline.saturating_duration_since(now));
+        wait.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT)
+    }
+
+    fn take_captured(&mut self, now: Instant) -> Readiness {
+        for _ in 0..MAX_PACKETS {
+            match self.capture.next_packet() {
+                Ok(Some(packet)) => self.replayer.handle_client_packet(now, packet),
+                Ok(None) => return Readiness::Drained,
+                Err(error) => {
+                    if let Some(left_out) = self.lines.admit(now) {
+                        warn!("cannot read captured packets: {}{left_out}", reason(&error));
+                    }
+                    return Readiness::failed(now);
+                }
+            }
+        }
+        Readiness::Ready
+    }
+
+    /// Sends everything that the replayer has.
+    fn transmit(&mut self, now: Instant) {
+        loop {
+            let (replayer, batch) = (&mut self.replayer, &mut self.batch);
+            let mut poll = |octets: &mut Vec<u8>| replayer.poll_transmit(now, octets).map(|sent| sent.destination);
+            while batch.len() < MAX_BATCH && batch.push_with(&mut poll) {}
+            if self.batch.is_empty() {
+                return;
+            }
+            let report = self.injector.send(&self.batch);
+            self.batch.clear();
+            for failure in report.errors() {
+                self.on_send_failure(now, failure);
+            }
+        }
+    }
+
+    /// A packet that was not sent is lost like one on the wire: it is sent again when its time comes.
+    fn on_send_failure(&mut self, now: Instant, failure: SendFailure) {
+        self.send_errors += failure.count as u64;
+        if let Some(left_out) = self.lines.admit(now) {
+            let error = failure.error();
+            let hint = remedy(error.kind());
+            warn!("{} packets could not be sent: {}{hint}{left_out}", failure.count, reason(&error));
+        }
+    }
+
+    fn report(&mut self, now: Instant) {
+        match self.capture.statistics() {
+            Ok(statistics) => self.captured = statistics,
+            Err(error) => {
+                if let Some(left_out) = self.lines.admit(now) {
+                    warn!("cannot read the capture's statistics: {}{left_out}", reason(&error));
+                }
+            }
+        }
+        let (tunnels_up, tunnels) = self.tunnels.count_up();
+        let gauges = Gauges {
+            capture: self.captured,
+            send_errors: self.send_errors,
+            tunnels_up,
+            tunnels,
+            tunnels_lost: self.tunnels.lost,
+            malformed_records: self.tunnels.malformed,
+        };
+        self.statistics.report(&self.replayer, &gauges);
+    }
+}
+
+/// What follows a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flow {
+    Continue,
+    Report,
+    Stop,
+}
+
+fn remedy(kind: ErrorKind) -> &'static str {
+    if kind == ErrorKind::PermissionDenied {
+        "; look for an OUTPUT rule that forbids them: iptables -S OUTPUT"
+    } else if kind == ErrorKind::NetworkUnreachable || kind == ErrorKind::HostUnreachable {
+        "; look at the route to the target: ip route get <target>"
+    } else {
+        ""
+    }
+}
+
+fn failed_to_wait(cause: io::Error) -> SysError {
+    SysError::new("wait for", "captured packets, tunnels and signals", cause)
+}

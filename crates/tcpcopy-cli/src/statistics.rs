@@ -1,0 +1,155 @@
+//! What the program tells of its work from time to time.
+
+use std::time::{Duration, Instant};
+use tc_core::counters::Counters;
+use tc_core::{CloseReason, Replayer};
+use tc_sys::capture::CaptureStatistics;
+use tracing::{info, warn};
+
+const INTERVAL: Duration = Duration::from_secs(30);
+
+/// What the driver knows beside the replayer.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Gauges {
+    pub(crate) capture: CaptureStatistics,
+    pub(crate) send_errors: u64,
+    pub(crate) tunnels_up: usize,
+    pub(crate) tunnels: usize,
+    pub(crate) tunnels_lost: u64,
+    pub(crate) malformed_records: u64,
+}
+
+/// Writes the statistics every 30 s and at the end.
+#[derive(Debug)]
+pub(crate) struct Statistics {
+    next: Instant,
+    /// Packets that the capture had lost at the report before.
+    lost: u64,
+}
+
+impl Statistics {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self { next: now + INTERVAL, lost: 0 }
+    }
+
+    pub(crate) const fn deadline(&self) -> Instant {
+        self.next
+    }
+
+    /// Whether it is time to report; the next time is set.
+    pub(crate) fn take_due(&mut self, now: Instant) -> bool {
+        let due = now >= self.next;
+        if due {
+            self.next = now + INTERVAL;
+        }
+        due
+    }
+
+    /// Writes the lines.
+    pub(crate) fn report(&mut self, replayer: &Replayer, gauges: &Gauges) {
+        let counters = replayer.counters();
+        info!("{}", sessions_line(replayer));
+        info!("{}", requests_line(counters));
+        info!("{}", captured_line(counters, gauges));
+        info!("{}", sent_line(counters, gauges));
+        info!("{}", target_line(counters, gauges));
+        let more = gauges.capture.dropped.saturating_sub(self.lost);
+        self.lost = gauges.capture.dropped;
+        if more > 0 {
+            warn!("the capture lost {more} packets: this program was too slow for them, {} in all", self.lost);
+        }
+    }
+}
+
+fn sessions_line(replayer: &Replayer) -> String {
+    let sessions = &replayer.counters().sessions;
+    let mut line = format!(
+        "active:{}, kept octets:{}, opened:{}, for no syn:{}, reconnect:{}, conns:{}, holes:{}",
+        replayer.sessions(),
+        replayer.octets(),
+        sessions.opened,
+        sessions.joined,
+        sessions.reopened,
+        sessions.established,
+        sessions.holes,
+    );
+    for reason in CloseReason::ALL {
+        let count = sessions.closed_for(reason);
+        if count > 0 {
+            line.push_str(&format!(", {reason}:{count}"));
+        }
+    }
+    line
+}
+
+fn requests_line(counters: &Counters) -> String {
+    let requests = &counters.requests;
+    format!(
+        "requests captured:{}, sent:{}, answered:{}, sent without answer to the one before:{}, given up:{}",
+        requests.captured, requests.sent, requests.answered, requests.unanswered, requests.given_up
+    )
+}
+
+fn captured_line(counters: &Counters, gauges: &Gauges) -> String {
+    let captured = &counters.captured;
+    let mut line = format!(
+        "captured:{}, syn cnt:{}, clt cont:{}, acks:{}, fin/rst:{}, kernel dropped:{}",
+        captured.packets, captured.syns, captured.data, captured.acks, captured.ends, gauges.capture.dropped
+    );
+    let seldom = [
+        ("syn retransmit", captured.syn_retransmissions),
+        ("cont retransmit", captured.retransmissions),
+        ("behind a hole", captured.held),
+        ("not joined", captured.not_joined),
+        ("out of window", captured.out_of_window),
+        ("overflow", captured.overflows),
+        ("not mapped", captured.unmapped),
+        ("replayed", captured.replayed),
+        ("malformed", captured.malformed),
+        ("frag", captured.fragments),
+        ("refused", captured.refused),
+    ];
+    for (name, count) in seldom {
+        if count > 0 {
+            line.push_str(&format!(", {name}:{count}"));
+        }
+    }
+    line
+}
+
+fn sent_line(counters: &Counters, gauges: &Gauges) -> String {
+    let sent = &counters.sent;
+    format!(
+        "send:{}, send content:{}, octets:{}, send syn:{}, ack:{}, fin:{}, reset:{}, retransmit:{}, timeouts:{}, \
+         fast recoveries:{}, probes:{}, send errors:{}",
+        sent.packets,
+        sent.data,
+        sent.octets,
+        sent.syns,
+        sent.acks,
+        sent.fins,
+        sent.resets,
+        sent.retransmissions,
+        sent.timeouts,
+        sent.fast_recoveries,
+        sent.probes,
+        gauges.send_errors
+    )
+}
+
+fn target_line(counters: &Counters, gauges: &Gauges) -> String {
+    let target = &counters.target;
+    format!(
+        "resp:{}, c-resp:{}, octets:{}, resp fin:{}, resp rst:{}, unknown:{}, malformed:{}, tunnels:{}/{}, lost:{}",
+        target.headers,
+        target.data,
+        target.octets,
+        target.fins,
+        target.resets,
+        target.unknown,
+        gauges.malformed_records,
+        gauges.tunnels_up,
+        gauges.tunnels,
+        gauges.tunnels_lost
+    )
+}

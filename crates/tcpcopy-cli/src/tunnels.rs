@@ -1,0 +1,296 @@
+//! The connections to all intercepts: opened, used, and opened again for as long as the program runs.
+
+use crate::config::{Config, Intercept, Unreachable};
+use crate::limiter::RateLimit;
+use crate::tunnel::{Ended, Served, Tunnel};
+use mio::event::Event;
+use mio::{Interest, Registry, Token};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::time::{Duration, Instant};
+use tc_core::{Replayer, RouteScope};
+use tc_proto::Flow;
+use tc_proto::tunnel::Message;
+use tc_sys::SysError;
+use tracing::{info, warn};
+
+/// How long an intercept may take to accept.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// The pause before the first new attempt; it doubles with each.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+const READ_BUFFER: usize = 256 << 10;
+
+/// Where one connection stands.
+#[derive(Debug)]
+enum State {
+    /// The next attempt is due then.
+    Down(Instant),
+    /// An attempt that ends then.
+    Connecting(Tunnel, Instant),
+    Up(Tunnel),
+}
+
+/// One of the connections to one intercept.
+#[derive(Debug)]
+struct Slot {
+    address: SocketAddr,
+    scope: RouteScope,
+    state: State,
+    pause: Duration,
+    unread: bool,
+    dirty: bool,
+}
+
+/// All connections to all intercepts.
+pub(crate) struct Tunnels {
+    slots: Vec<Slot>,
+    /// Slots of one intercept, all next to each other.
+    per_intercept: usize,
+    first_token: usize,
+    buffer: Box<[u8]>,
+    lines: RateLimit,
+    /// Records that were no headers.
+    pub(crate) malformed: u64,
+    /// Connections that were lost.
+    pub(crate) lost: u64,
+}
+
+impl Tunnels {
+    /// Finds the intercepts and connects to them.
+    pub(crate) fn open(config: &Config, now: Instant, first_token: usize) -> Result<Self, SysError> {
+        let mut slots = Vec::new();
+        for intercept in &config.intercepts {
+            let address = resolve(intercept)?;
+            for _ in 0..config.connections {
+                let state = match (connect(address), config.unreachable) {
+                    (Ok(tunnel), _) => State::Connecting(tunnel, now + CONNECT_LIMIT),
+                    (Err(cause), Unreachable::Fail) => return Err(unreachable(address, cause)),
+                    (Err(_), Unreachable::Wait) => State::Down(now + FIRST_PAUSE),
+                };
+                let scope = intercept.scope;
+                slots.push(Slot { address, scope, state, pause: FIRST_PAUSE, unread: false, dirty: false });
+            }
+        }
+        Ok(Self {
+            slots,
+            per_intercept: config.connections,
+            first_token,
+            buffer: vec![0; READ_BUFFER].into_boxed_slice(),
+            lines: RateLimit::new(now),
+            malformed: 0,
+            lost: 0,
+        })
+    }
+
+    /// Connections that are up, and all that should be.
+    pub(crate) fn count_up(&self) -> (usize, usize) {
+        (self.slots.iter().filter(|slot| slot.is_up()).count(), self.slots.len())
+    }
+
+    /// Makes the connections that were opened at the start known to mio.
+    pub(crate) fn register(&mut self, now: Instant, registry: &Registry, replayer: &mut Replayer) {
+        for index in 0..self.slots.len() {
+            if let Some(Slot { state: State::Connecting(tunnel, _), .. }) = self.slots.get_mut(index)
+                && let Err(error) = register(registry, tunnel, self.first_token + index)
+            {
+                self.fail(now, index, &error.into(), replayer);
+                continue;
+            }
+            self.try_establish(now, index, replayer);
+        }
+    }
+
+    /// Notes what mio says of a connection.
+    pub(crate) fn handle_readiness(&mut self, event: &Event) {
+        let index = event.token().0.wrapping_sub(self.first_token);
+        if let Some(slot) = self.slots.get_mut(index) {
+            slot.dirty |= event.is_writable();
+            slot.unread |= event.is_readable() || event.is_error() || event.is_read_closed();
+        }
+    }
+
+    /// Whether a connection has work left that mio will not announce again.
+    pub(crate) fn has_work(&self) -> bool {
+        self.slots.iter().any(|slot| slot.unread || slot.dirty)
+    }
+
+    /// When the next attempt begins or ends.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let deadlines = self.slots.iter().filter_map(|slot| match &slot.state {
+            State::Down(deadline) | State::Connecting(_, deadline) => Some(*deadline),
+            State::Up(_) => None,
+        });
+        deadlines.min()
+    }
+
+    /// Begins the attempts that are due and ends those that took too long.
+    pub(crate) fn handle_timeout(&mut self, now: Instant, registry: &Registry, replayer: &mut Replayer) {
+        for index in 0..self.slots.len() {
+            let Some(slot) = self.slots.get_mut(index) else { continue };
+            match &slot.state {
+                State::Down(deadline) if *deadline <= now => self.connect(now, index, registry, replayer),
+                State::Connecting(_, deadline) if *deadline <= now => {
+                    let error = io::Error::from(io::ErrorKind::TimedOut);
+                    self.fail(now, index, &error.into(), replayer);
+                }
+                State::Down(_) | State::Connecting(..) | State::Up(_) => {}
+            }
+        }
+    }
+
+    fn connect(&mut self, now: Instant, index: usize, registry: &Registry, replayer: &mut Replayer) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        let attempt = Tunnel::connect(slot.address).and_then(|mut tunnel| {
+            register(registry, &mut tunnel, self.first_token + index)?;
+            Ok(tunnel)
+        });
+        match attempt {
+            Ok(tunnel) => slot.state = State::Connecting(tunnel, now + CONNECT_LIMIT),
+            Err(error) => self.fail(now, index, &error.into(), replayer),
+        }
+    }
+
+    fn try_establish(&mut self, now: Instant, index: usize, replayer: &mut Replayer) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        let State::Connecting(tunnel, _) = &slot.state else { return };
+        match tunnel.check_established() {
+            Ok(false) => {}
+            Ok(true) => {
+                slot.establish(now);
+                replayer.handle_tunnel_up(slot.scope);
+            }
+            Err(ended) => self.fail(now, index, &ended, replayer),
+        }
+    }
+
+    /// Reads from each connection that has something, a bounded amount.
+    pub(crate) fn read(&mut self, now: Instant, replayer: &mut Replayer) {
+        for index in 0..self.slots.len() {
+            let Some(slot) = self.slots.get_mut(index) else { continue };
+            if matches!(slot.state, State::Connecting(..)) && (slot.dirty || slot.unread) {
+                self.try_establish(now, index, replayer);
+            }
+            self.read_one(now, index, replayer);
+        }
+    }
+
+    fn read_one(&mut self, now: Instant, index: usize, replayer: &mut Replayer) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        let State::Up(tunnel) = &mut slot.state else { return };
+        if !std::mem::take(&mut slot.unread) {
+            return;
+        }
+        match tunnel.read(now, replayer, &mut self.buffer, &mut self.malformed) {
+            Ok(served) => slot.unread = served == Served::More,
+            Err(ended) => self.fail(now, index, &ended, replayer),
+        }
+    }
+
+    /// Announces a flow to each intercept that serves it, over one of its connections.
+    pub(crate) fn announce(&mut self, flow: &Flow) {
+        let message = Message::AddRoute(*flow);
+        let pick = hash(flow);
+        for slots in self.slots.chunks_mut(self.per_intercept) {
+            let mut up: Vec<_> =
+                slots.iter_mut().filter(|slot| slot.is_up() && slot.scope.covers(flow.target)).collect();
+            let count = up.len().max(1);
+            if let Some(slot) = up.get_mut(pick % count)
+                && let State::Up(tunnel) = &mut slot.state
+            {
+                tunnel.say(&message);
+                slot.dirty = true;
+            }
+        }
+    }
+
+    /// Sends what waits.
+    pub(crate) fn write(&mut self, now: Instant, replayer: &mut Replayer) {
+        for index in 0..self.slots.len() {
+            let Some(slot) = self.slots.get_mut(index) else { continue };
+            let State::Up(tunnel) = &mut slot.state else { continue };
+            if !std::mem::take(&mut slot.dirty) {
+                continue;
+            }
+            if let Err(ended) = tunnel.write() {
+                self.fail(now, index, &ended, replayer);
+            }
+        }
+    }
+
+    /// The connection has ended, or did not come about: there will be another attempt.
+    fn fail(&mut self, now: Instant, index: usize, ended: &Ended, replayer: &mut Replayer) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        let was_up = slot.is_up();
+        let (address, scope, pause) = (slot.address, slot.scope, slot.pause);
+        slot.state = State::Down(now + pause);
+        slot.pause = (pause * 2).min(LONGEST_PAUSE);
+        slot.unread = false;
+        slot.dirty = false;
+        let what = if was_up { "lost" } else { "not established" };
+        if let Some(left_out) = self.lines.admit(now) {
+            warn!("tunnel to {address} {what}: {ended}; next attempt in {} ms{left_out}", pause.as_millis());
+        }
+        if !was_up {
+            return;
+        }
+        self.lost += 1;
+        if self.slots.iter().any(|slot| slot.is_up() && slot.scope == scope) {
+            // What went over the lost connection goes over another.
+            replayer.handle_tunnel_up(scope);
+        } else {
+            replayer.handle_tunnel_down(scope);
+        }
+    }
+}
+
+impl Slot {
+    const fn is_up(&self) -> bool {
+        matches!(self.state, State::Up(_))
+    }
+
+    /// The attempt has succeeded.
+    fn establish(&mut self, now: Instant) {
+        if let State::Connecting(tunnel, _) = std::mem::replace(&mut self.state, State::Down(now)) {
+            self.state = State::Up(tunnel);
+            self.pause = FIRST_PAUSE;
+            self.dirty = true;
+            self.unread = true;
+            info!("connect to remote server({})", self.address);
+        }
+    }
+}
+
+fn register(registry: &Registry, tunnel: &mut Tunnel, token: usize) -> io::Result<()> {
+    registry.register(&mut tunnel.stream, Token(token), Interest::READABLE | Interest::WRITABLE)
+}
+
+/// Connects and waits for it: at the start, nothing else is to be done.
+fn connect(address: SocketAddr) -> io::Result<Tunnel> {
+    let stream = TcpStream::connect_timeout(&address, CONNECT_LIMIT)?;
+    stream.set_nonblocking(true)?;
+    Ok(Tunnel::new(mio::net::TcpStream::from_std(stream)))
+}
+
+fn resolve(intercept: &Intercept) -> Result<SocketAddr, SysError> {
+    let failed = |cause| {
+        SysError::new("find the address of intercept's host", format!("'{}'", intercept.host), cause)
+            .with_hint("give -s a name that this host can resolve, or an address")
+    };
+    let mut addresses = (intercept.host.as_str(), intercept.port).to_socket_addrs().map_err(failed)?;
+    addresses.find(SocketAddr::is_ipv4).ok_or_else(|| failed(io::Error::other("it has no IPv4 address")))
+}
+
+fn unreachable(address: SocketAddr, cause: io::Error) -> SysError {
+    SysError::new("connect to intercept at", address.to_string(), cause)
+        .with_hint("start intercept there first, name its host with -s, or wait for it with -L")
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "any bits will do")]
+fn hash(flow: &Flow) -> usize {
+    let mut hasher = DefaultHasher::new();
+    flow.hash(&mut hasher);
+    hasher.finish() as usize
+}
