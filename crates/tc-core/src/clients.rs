@@ -229,18 +229,14 @@ mod tests {
     }
 
     #[test]
-    fn every_port_of_one_address_can_be_had() {
+    fn thousands_of_clients_share_one_address() {
         let mut used = HashSet::new();
         let pool = pool("10.0.0.9");
-        for client in 0..64_512_u32 {
+        for client in 0..3000_u32 {
             let address = std::net::Ipv4Addr::from_bits(client / 1000 + 1);
-            #[expect(clippy::cast_possible_truncation, reason = "below 1000")]
-            let client = (address, 1024 + (client % 1000) as u16).into();
+            let client = (address, 1024 + u16::try_from(client % 1000).unwrap()).into();
             let flow = pool.allocate(client, target(), |flow| used.contains(flow)).unwrap();
             assert!(used.insert(flow));
-            if used.len() == 3000 {
-                break;
-            }
         }
     }
 

@@ -23,7 +23,7 @@ impl Default for ReplayConfig {
     fn default() -> Self {
         Self {
             mtu: 1500,
-            session_timeout: Duration::from_secs(720),
+            session_timeout: Duration::from_mins(12),
             answer_limit: Duration::from_secs(30),
             max_sessions: 1_000_000,
             max_session_octets: 128 << 20,

@@ -1,6 +1,7 @@
 //! One counter for each reason.
 
 use crate::CloseReason;
+use crate::session::Offered;
 
 /// What became of the captured packets; each is counted once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,6 +38,23 @@ pub struct CapturedCounters {
     pub fragments: u64,
     /// Packets of connections for which there was no room.
     pub refused: u64,
+}
+
+impl CapturedCounters {
+    /// Counts what became of a packet that a session took.
+    pub(crate) fn count(&mut self, offered: Offered) {
+        let count = match offered {
+            Offered::Data => &mut self.data,
+            Offered::Held => &mut self.held,
+            Offered::End => &mut self.ends,
+            Offered::Ack => &mut self.acks,
+            Offered::Retransmission => &mut self.retransmissions,
+            Offered::NotJoined => &mut self.not_joined,
+            Offered::OutOfWindow => &mut self.out_of_window,
+            Offered::Overflow => &mut self.overflows,
+        };
+        *count += 1;
+    }
 }
 
 /// What the requests of the clients came to. A request begins with the first data after the online server had

@@ -13,6 +13,8 @@ mod mapping;
 pub mod relay;
 mod replayer;
 mod session;
+#[cfg(test)]
+mod testing;
 mod timer;
 
 pub use clients::{ClientPool, ClientPoolError};

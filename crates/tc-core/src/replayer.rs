@@ -2,10 +2,11 @@
 
 mod entry;
 mod routes;
+mod strays;
 mod timers;
 
 use crate::counters::Counters;
-use crate::session::{Context, Offered, Session};
+use crate::session::{Context, Session};
 use crate::{ClientPool, Mapping, ReplayConfig, Timer};
 use entry::{Connection, Entry};
 use routes::Routes;
@@ -13,15 +14,11 @@ use slab::Slab;
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
-use tc_proto::{
-    Flags, Flow, IpFields, PacketRef, PacketSpec, ParseError, SeqNum, TargetHeader, TcpOptions, Window,
-};
+use strays::Strays;
+use tc_proto::{Flags, Flow, PacketRef, ParseError, TargetHeader};
 use timers::TimerQueue;
 
 pub use routes::RouteScope;
-
-/// Resets for connections that are not known any more, at most so many at a time.
-const MAX_STRAYS: usize = 1024;
 
 /// A packet that was appended to the caller's buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +49,7 @@ pub struct Replayer {
     ready: VecDeque<usize>,
     timers: TimerQueue,
     routes: Routes,
-    strays: VecDeque<TargetHeader>,
+    strays: Strays,
     octets: usize,
     counters: Counters,
 }
@@ -71,7 +68,7 @@ impl Replayer {
             ready: VecDeque::new(),
             timers: TimerQueue::default(),
             routes: Routes::default(),
-            strays: VecDeque::new(),
+            strays: Strays::default(),
             octets: 0,
             counters: Counters::default(),
         }
@@ -128,7 +125,13 @@ impl Replayer {
         }
     }
 
-    fn on_client_syn(&mut self, now: Instant, connection: Connection, target: SocketAddr, packet: &PacketRef<'_>) {
+    fn on_client_syn(
+        &mut self,
+        now: Instant,
+        connection: Connection,
+        target: SocketAddr,
+        packet: &PacketRef<'_>,
+    ) {
         if packet.segment().flags.intersects(Flags::ACK | Flags::RST | Flags::FIN) {
             self.counters.captured.out_of_window += 1;
             return;
@@ -144,7 +147,13 @@ impl Replayer {
         self.begin(now, connection, target, packet, Session::from_syn);
     }
 
-    fn on_client_segment(&mut self, now: Instant, connection: Connection, target: SocketAddr, packet: &PacketRef<'_>) {
+    fn on_client_segment(
+        &mut self,
+        now: Instant,
+        connection: Connection,
+        target: SocketAddr,
+        packet: &PacketRef<'_>,
+    ) {
         if let Some(&index) = self.by_connection.get(&connection) {
             self.offer(now, index, packet);
         } else if packet.payload().is_empty() {
@@ -184,7 +193,7 @@ impl Replayer {
         let Some(entry) = self.entries.get_mut(index) else { return };
         let mut cx = Context { now, config: &self.config, counters: &mut self.counters };
         let offered = entry.session.handle_client_packet(&mut cx, packet);
-        count_offered(&mut self.counters, offered);
+        self.counters.captured.count(offered);
         self.settle(now, index);
     }
 
@@ -212,22 +221,13 @@ impl Replayer {
         target.resets += u64::from(header.0.flags.contains(Flags::RST));
         let Some(&index) = self.by_flow.get(&header.flow()) else {
             target.unknown += 1;
-            self.on_stray(header);
+            self.strays.push(header);
             return;
         };
         let Some(entry) = self.entries.get_mut(index) else { return };
         let mut cx = Context { now, config: &self.config, counters: &mut self.counters };
         entry.session.handle_target_header(&mut cx, header);
         self.settle(now, index);
-    }
-
-    /// A connection that is not known any more is reset (RFC 9293, section 3.10.7.1).
-    fn on_stray(&mut self, header: &TargetHeader) {
-        let flags = header.0.flags;
-        let answered = flags.contains(Flags::ACK) && !flags.contains(Flags::RST);
-        if answered && self.strays.len() < MAX_STRAYS {
-            self.strays.push_back(*header);
-        }
     }
 
     /// A tunnel over which routes of this scope go is there: all of them are to be announced, again.
@@ -277,10 +277,10 @@ impl Replayer {
     /// Appends the next packet to `buf`, if there is one. Changes after every `handle_*`.
     #[must_use]
     pub fn poll_transmit(&mut self, now: Instant, buf: &mut Vec<u8>) -> Option<Transmit> {
-        if let Some(header) = self.strays.pop_front() {
+        if let Some(transmit) = self.strays.poll_transmit(buf) {
             self.counters.sent.packets += 1;
             self.counters.sent.resets += 1;
-            return Some(emit_stray_reset(&header, buf));
+            return Some(transmit);
         }
         while let Some(&index) = self.ready.front() {
             if let Some(entry) = self.entries.get_mut(index) {
@@ -316,7 +316,8 @@ impl Replayer {
         let Some(entry) = self.entries.get_mut(index) else { return };
         let by_flow = &self.by_flow;
         let known = entry.session.flow();
-        let allocate = || self.clients.allocate(entry.connection.client, entry.target, |flow| by_flow.contains_key(flow));
+        let allocate =
+            || self.clients.allocate(entry.connection.client, entry.target, |flow| by_flow.contains_key(flow));
         let Some(flow) = known.or_else(allocate) else {
             self.counters.captured.refused += 1;
             self.remove(index);
@@ -370,40 +371,3 @@ impl Replayer {
         }
     }
 }
-
-/// `<SEQ=SEG.ACK><CTL=RST>`, back to where the header came from.
-fn emit_stray_reset(header: &TargetHeader, buf: &mut Vec<u8>) -> Transmit {
-    let flow = header.flow();
-    let spec = PacketSpec {
-        source: flow.client,
-        destination: flow.target,
-        ip: IpFields::default(),
-        identification: 0,
-        seq: header.0.ack,
-        ack: SeqNum::default(),
-        flags: Flags::RST,
-        window: Window::default(),
-        urgent: 0,
-        options: TcpOptions::default(),
-        payload: [&[], &[]],
-    };
-    Transmit { destination: flow.target.ip(), len: spec.emit(buf) }
-}
-
-fn count_offered(counters: &mut Counters, offered: Offered) {
-    let captured = &mut counters.captured;
-    let count = match offered {
-        Offered::Data => &mut captured.data,
-        Offered::Held => &mut captured.held,
-        Offered::End => &mut captured.ends,
-        Offered::Ack => &mut captured.acks,
-        Offered::Retransmission => &mut captured.retransmissions,
-        Offered::NotJoined => &mut captured.not_joined,
-        Offered::OutOfWindow => &mut captured.out_of_window,
-        Offered::Overflow => &mut captured.overflows,
-    };
-    *count += 1;
-}
-
-#[cfg(test)]
-mod tests;

@@ -10,6 +10,7 @@
 mod admit;
 mod apply;
 mod classify;
+mod closing;
 mod emitter;
 mod held;
 mod ranges;
@@ -17,6 +18,7 @@ mod receiver;
 mod rtt;
 mod sender;
 mod stream;
+mod timeouts;
 mod transmit;
 
 use crate::counters::Counters;
@@ -40,7 +42,7 @@ const HOLE_LIMIT: Duration = Duration::from_secs(3);
 const LINGER: Duration = Duration::from_secs(2);
 
 /// How long the target may take to close behind the client.
-const CLOSING_LIMIT: Duration = Duration::from_secs(60);
+const CLOSING_LIMIT: Duration = Duration::from_mins(1);
 /// Timeouts in a row after which the target is given up (R2 of RFC 9293, section 3.8.3).
 const MAX_TIMEOUTS: u32 = 12;
 
@@ -212,10 +214,8 @@ impl Session {
         self.wants_flow = false;
         let first = self.emitter.is_none();
         let own_syn = self.syn.filter(|syn| syn.iss + 1 == self.stream.base());
-        let opening = own_syn.map_or_else(
-            || Opening::synthesized(cx.config, &flow, self.ip),
-            |syn| syn.opening,
-        );
+        let opening =
+            own_syn.map_or_else(|| Opening::synthesized(cx.config, &flow, self.ip), |syn| syn.opening);
         // Behind the client's own SYN a server that speaks first is waited for.
         self.first_turn = if own_syn.is_some() { 0 } else { self.stream.first_turn().unwrap_or(0) };
         let sessions = &mut cx.counters.sessions;
@@ -229,7 +229,8 @@ impl Session {
     /// The route is announced.
     pub(crate) fn handle_routed(&mut self) {
         if matches!(self.state, State::Routing) {
-            self.state = State::SynSent(SynSent { due: true, attempts: 0, rtt: RttEstimator::default(), sent: None });
+            self.state =
+                State::SynSent(SynSent { due: true, attempts: 0, rtt: RttEstimator::default(), sent: None });
         }
     }
 
@@ -290,59 +291,6 @@ impl Session {
         self.wants_flow = self.stream.first_turn().is_some();
     }
 
-    /// The connection to the target is over, the client goes on. Requests that the target did not take go over
-    /// another connection, once; a request of which it took a part is given up.
-    fn lose_target(&mut self, cx: &mut Context<'_>, reason: CloseReason) {
-        if reason == CloseReason::TargetClosed {
-            self.reset = self.reset_of_open_connection();
-        }
-        cx.counters.sessions.count_closed(reason);
-        self.state = State::Idle;
-        for timer in [Timer::Retransmit, Timer::DelayedAck, Timer::Admission] {
-            self.timers.stop(timer);
-        }
-        let tried = self.retried == Some(self.stream.base());
-        let from = match reason {
-            CloseReason::Refused | CloseReason::TimedOut => self.stream.next(),
-            _ if tried => self.stream.base() + 1,
-            _ => self.stream.base(),
-        };
-        cx.counters.requests.given_up += self.stream.skip_to_request(from);
-        self.wants_flow = self.stream.first_turn().is_some();
-        self.retried = self.wants_flow.then_some(self.stream.base());
-        if self.stream.end().is_some() {
-            self.on_client_end(cx);
-        }
-    }
-
-    fn reset_of_open_connection(&self) -> Option<Reset> {
-        match &self.state {
-            State::Synchronized(sync) => Some(Reset { seq: sync.snd.nxt, ack: Some(sync.rcv.nxt) }),
-            State::Idle | State::Routing | State::SynSent(_) | State::Lingering { .. } | State::Closed => None,
-        }
-    }
-
-    /// Ends the session, for client and target.
-    pub(crate) fn close(&mut self, cx: &mut Context<'_>, reason: CloseReason) {
-        if self.is_live() {
-            cx.counters.sessions.count_closed(reason);
-            if reason != CloseReason::ClientReset {
-                self.reset = self.reset_of_open_connection();
-            }
-        }
-        self.linger_without_answer(cx);
-    }
-
-    /// Keeps the session for a moment, so that the client's last packets are not taken for a new connection.
-    fn linger_without_answer(&mut self, cx: &mut Context<'_>) {
-        self.wants_flow = false;
-        self.state = State::Idle;
-        self.stream.finish(EndKind::Reset, false);
-        self.stream.discard_to(self.stream.next());
-        self.timers.stop_all();
-        self.timers.set(Timer::Idle, cx.now + LINGER);
-    }
-
     /// Starts the time anew after which a silent session is closed.
     fn restart_idle_timer(&mut self, cx: &Context<'_>) {
         let limit = match &self.state {
@@ -354,103 +302,5 @@ impl Session {
             }
         };
         self.timers.set(Timer::Idle, cx.now + limit);
-    }
-
-    /// Does what is due.
-    pub(crate) fn handle_timeout(&mut self, cx: &mut Context<'_>) {
-        let due = |timers: &mut TimerTable, timer| timers.take_due(timer, cx.now);
-        let delayed_ack = due(&mut self.timers, Timer::DelayedAck);
-        let retransmit = due(&mut self.timers, Timer::Retransmit);
-        let admission = due(&mut self.timers, Timer::Admission);
-        if let (State::Synchronized(sync), true) = (&mut self.state, delayed_ack) {
-            sync.ack_now = true;
-        }
-        if retransmit {
-            self.on_retransmit_timeout(cx);
-        }
-        if admission {
-            self.on_admission_timeout(cx);
-        }
-        if self.timers.take_due(Timer::Hole, cx.now) {
-            self.on_hole_timeout(cx);
-        }
-        if self.timers.take_due(Timer::Idle, cx.now) {
-            self.on_idle_timeout(cx);
-        }
-    }
-
-    fn on_retransmit_timeout(&mut self, cx: &mut Context<'_>) {
-        cx.counters.sent.timeouts += 1;
-        let (attempts, rto) = match &mut self.state {
-            State::SynSent(syn) => {
-                syn.rtt.back_off();
-                syn.due = true;
-                (syn.attempts, syn.rtt.rto())
-            }
-            State::Synchronized(sync) => {
-                sync.on_retransmit_timeout();
-                (sync.snd.timeouts, sync.snd.rto())
-            }
-            State::Idle | State::Routing | State::Lingering { .. } | State::Closed => return,
-        };
-        self.timers.set(Timer::Retransmit, cx.now + rto);
-        if attempts > MAX_TIMEOUTS {
-            self.reset = self.reset_of_open_connection();
-            self.lose_target(cx, CloseReason::TimedOut);
-        }
-    }
-
-    fn on_admission_timeout(&mut self, cx: &mut Context<'_>) {
-        let State::Synchronized(sync) = &mut self.state else { return };
-        if let Some(Wait::Answer(turn)) = sync.wait {
-            sync.answered = turn;
-            cx.counters.requests.unanswered += 1;
-        }
-    }
-
-    /// What lies before the hole is sent first.
-    fn on_hole_timeout(&mut self, cx: &mut Context<'_>) {
-        if self.is_live() && self.stream.first_turn().is_some() {
-            self.timers.set(Timer::Hole, cx.now + HOLE_LIMIT);
-            return;
-        }
-        cx.counters.sessions.holes += 1;
-        if self.is_live() {
-            cx.counters.sessions.count_closed(CloseReason::Hole);
-            self.reset = self.reset_of_open_connection();
-        }
-        self.state = State::Idle;
-        self.timers.stop_all();
-        self.stream.skip_hole();
-        cx.counters.requests.captured += self.stream.take_begun();
-        self.restart_idle_timer(cx);
-        self.want_flow_for_next_request(cx);
-        if self.stream.has_hole() {
-            self.timers.set(Timer::Hole, cx.now + HOLE_LIMIT);
-        }
-        if self.stream.end().is_some() {
-            self.on_client_end(cx);
-        }
-    }
-
-    fn on_idle_timeout(&mut self, cx: &mut Context<'_>) {
-        if self.is_live() {
-            cx.counters.sessions.count_closed(CloseReason::Idle);
-            self.reset = self.reset_of_open_connection();
-        }
-        self.state = State::Closed;
-        self.timers.stop_all();
-    }
-}
-
-impl Synchronized {
-    /// Something was not acknowledged in time, or a window stays closed.
-    fn on_retransmit_timeout(&mut self) {
-        if self.snd.flight() > 0 {
-            self.snd.on_timeout();
-        } else {
-            self.probe = true;
-            self.snd.on_probe();
-        }
     }
 }

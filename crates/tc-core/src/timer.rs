@@ -73,11 +73,11 @@ impl TimerTable {
 #[cfg(test)]
 mod tests {
     use super::{Timer, TimerTable};
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
     #[test]
     fn the_earliest_timer_is_next_and_is_taken_once() {
-        let start = Instant::now();
+        let start = crate::testing::start();
         let later = start + Duration::from_secs(1);
         let mut timers = TimerTable::default();
         timers.set(Timer::Hole, later);

@@ -91,7 +91,8 @@ fn intercepts(mappings: &[Mapping], peers: Vec<Peer>, port: u16) -> Vec<Intercep
             |address: IpAddr| Intercept { host: address.to_string(), port, scope: RouteScope::Target(address) };
         return targets.into_iter().map(on_target).collect();
     }
-    let named = |peer: Peer| Intercept { host: peer.host, port: peer.port.unwrap_or(port), scope: RouteScope::All };
+    let named =
+        |peer: Peer| Intercept { host: peer.host, port: peer.port.unwrap_or(port), scope: RouteScope::All };
     peers.into_iter().map(named).collect()
 }
 

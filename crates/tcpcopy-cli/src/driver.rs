@@ -32,7 +32,7 @@ const MAX_PACKETS: usize = 256;
 /// Packets that are sent at once.
 const MAX_BATCH: usize = 256;
 /// A wait is never longer.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// The running program.
 pub(crate) struct Driver {
@@ -150,7 +150,8 @@ impl Driver {
             self.tunnels.deadline(),
             self.tunnels.has_work().then_some(now),
         ];
-        let wait = deadlines.into_iter().flatten().min().map(|deadline| deadline.saturating_duration_since(now));
+        let wait =
+            deadlines.into_iter().flatten().min().map(|deadline| deadline.saturating_duration_since(now));
         wait.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT)
     }
 
@@ -174,7 +175,8 @@ impl Driver {
     fn transmit(&mut self, now: Instant) {
         loop {
             let (replayer, batch) = (&mut self.replayer, &mut self.batch);
-            let mut poll = |octets: &mut Vec<u8>| replayer.poll_transmit(now, octets).map(|sent| sent.destination);
+            let mut poll =
+                |octets: &mut Vec<u8>| replayer.poll_transmit(now, octets).map(|sent| sent.destination);
             while batch.len() < MAX_BATCH && batch.push_with(&mut poll) {}
             if self.batch.is_empty() {
                 return;

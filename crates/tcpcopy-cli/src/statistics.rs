@@ -1,5 +1,6 @@
 //! What the program tells of its work from time to time.
 
+use std::fmt::Write;
 use std::time::{Duration, Instant};
 use tc_core::counters::Counters;
 use tc_core::{CloseReason, Replayer};
@@ -76,7 +77,7 @@ fn sessions_line(replayer: &Replayer) -> String {
     for reason in CloseReason::ALL {
         let count = sessions.closed_for(reason);
         if count > 0 {
-            line.push_str(&format!(", {reason}:{count}"));
+            let _ = write!(line, ", {reason}:{count}");
         }
     }
     line
@@ -111,7 +112,7 @@ fn captured_line(counters: &Counters, gauges: &Gauges) -> String {
     ];
     for (name, count) in seldom {
         if count > 0 {
-            line.push_str(&format!(", {name}:{count}"));
+            let _ = write!(line, ", {name}:{count}");
         }
     }
     line

@@ -1,7 +1,7 @@
 //! What may be sent next.
 
-use super::stream::{Captured, ClientStream, End, EndKind, Turn};
 use super::Synchronized;
+use super::stream::{Captured, ClientStream, End, EndKind, Turn};
 use std::time::{Duration, Instant};
 
 /// Before the client's end is replayed, the target must have been silent for so long: the end shall not cut an

@@ -176,4 +176,3 @@ fn rearm_retransmit(timers: &mut crate::timer::TimerTable, sync: &Synchronized, 
         timers.stop(Timer::Retransmit);
     }
 }
-

@@ -59,7 +59,8 @@ impl HeldSegments {
     pub(super) fn insert(&mut self, segment: Held<&[u8]>, max_octets: usize) -> Option<()> {
         let at = self.segments.partition_point(|held| held.seq.at_or_before(segment.seq));
         let known = at.checked_sub(1).and_then(|before| self.segments.get(before));
-        if known.is_some_and(|held| segment.end().at_or_before(held.end()) && (held.ends() || !segment.ends())) {
+        if known.is_some_and(|held| segment.end().at_or_before(held.end()) && (held.ends() || !segment.ends()))
+        {
             return Some(());
         }
         let full = self.octets + segment.payload.len() > max_octets || self.segments.len() >= MAX_SEGMENTS;

@@ -17,7 +17,6 @@ pub(crate) enum Text {
 /// RCV variables of RFC 9293. Nothing is buffered: the octets stay on the test host, so the window never closes.
 #[derive(Debug)]
 pub(crate) struct Receiver {
-    pub(crate) irs: SeqNum,
     pub(crate) nxt: SeqNum,
     /// What the last segment that we sent acknowledged.
     pub(crate) acked: SeqNum,
@@ -32,7 +31,6 @@ impl Receiver {
     pub(crate) fn new(syn_ack: &Segment) -> Self {
         let nxt = syn_ack.seq + 1;
         Self {
-            irs: syn_ack.seq,
             nxt,
             acked: syn_ack.seq,
             ahead: SeqRanges::default(),

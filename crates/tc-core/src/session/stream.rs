@@ -2,7 +2,6 @@
 
 use super::held::{Held, HeldSegments};
 use std::collections::VecDeque;
-use std::time::Instant;
 use tc_proto::{Flags, PacketRef, SeqNum};
 
 /// A captured segment further ahead than this is junk: no window reaches there (RFC 7323, section 2.3 allows
@@ -169,11 +168,6 @@ impl ClientStream {
     /// The turn that ends the stream: that of the last data, or the next when the client had an answer to it.
     pub(crate) fn end_turn(&self, end: End) -> Turn {
         self.turn.unwrap_or(0) + Turn::from(end.answered)
-    }
-
-    /// Whether the client's connection is followed, not still looked at for the beginning of a request.
-    pub(crate) const fn is_following(&self) -> bool {
-        matches!(self.mode, Mode::Following)
     }
 
     /// Whether data waits behind a hole.

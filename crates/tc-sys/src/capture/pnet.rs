@@ -190,7 +190,8 @@ fn select(names: &[String]) -> Result<Vec<NetworkInterface>, CaptureError> {
     Err(CaptureError::NoSuchInterface { missing, existing })
 }
 
-/// pnet says `TimedOut` when its poll(2) found nothing; another reader of a readiness that was false gets `WouldBlock`.
+/// pnet says `TimedOut` when its poll(2) found nothing, which a signal turns into `Interrupted`: never while a packet
+/// waits. Another reader after a readiness that was false gets `WouldBlock`.
 fn is_drained(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }

@@ -1,0 +1,58 @@
+//! The end of a connection to the target, and of the session.
+
+use super::stream::EndKind;
+use super::{Context, LINGER, Reset, Session, State};
+use crate::CloseReason;
+use crate::timer::Timer;
+
+impl Session {
+    /// The connection to the target is over, the client goes on. Requests that the target did not take go over
+    /// another connection, once; a request of which it took a part is given up.
+    pub(super) fn lose_target(&mut self, cx: &mut Context<'_>, reason: CloseReason) {
+        if reason == CloseReason::TargetClosed {
+            self.reset = self.reset_of_open_connection();
+        }
+        cx.counters.sessions.count_closed(reason);
+        self.state = State::Idle;
+        for timer in [Timer::Retransmit, Timer::DelayedAck, Timer::Admission] {
+            self.timers.stop(timer);
+        }
+        let absent = matches!(reason, CloseReason::Refused | CloseReason::TimedOut);
+        let tried = self.retried == Some(self.stream.base());
+        let from = if absent { self.stream.next() } else { self.stream.base() + usize::from(tried) };
+        cx.counters.requests.given_up += self.stream.skip_to_request(from);
+        self.wants_flow = self.stream.first_turn().is_some();
+        self.retried = self.wants_flow.then_some(self.stream.base());
+        if self.stream.end().is_some() {
+            self.on_client_end(cx);
+        }
+    }
+
+    pub(super) fn reset_of_open_connection(&self) -> Option<Reset> {
+        match &self.state {
+            State::Synchronized(sync) => Some(Reset { seq: sync.snd.nxt, ack: Some(sync.rcv.nxt) }),
+            State::Idle | State::Routing | State::SynSent(_) | State::Lingering { .. } | State::Closed => None,
+        }
+    }
+
+    /// Ends the session, for client and target.
+    pub(crate) fn close(&mut self, cx: &mut Context<'_>, reason: CloseReason) {
+        if self.is_live() {
+            cx.counters.sessions.count_closed(reason);
+            if reason != CloseReason::ClientReset {
+                self.reset = self.reset_of_open_connection();
+            }
+        }
+        self.linger_without_answer(cx);
+    }
+
+    /// Keeps the session for a moment, so that the client's last packets are not taken for a new connection.
+    pub(super) fn linger_without_answer(&mut self, cx: &mut Context<'_>) {
+        self.wants_flow = false;
+        self.state = State::Idle;
+        self.stream.finish(EndKind::Reset, false);
+        self.stream.discard_to(self.stream.next());
+        self.timers.stop_all();
+        self.timers.set(Timer::Idle, cx.now + LINGER);
+    }
+}

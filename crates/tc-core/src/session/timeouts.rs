@@ -1,0 +1,106 @@
+//! What happens when time passes.
+
+use super::admit::Wait;
+use super::{Context, HOLE_LIMIT, MAX_TIMEOUTS, Session, State, Synchronized};
+use crate::CloseReason;
+use crate::timer::{Timer, TimerTable};
+
+impl Session {
+    /// Does what is due.
+    pub(crate) fn handle_timeout(&mut self, cx: &mut Context<'_>) {
+        let due = |timers: &mut TimerTable, timer| timers.take_due(timer, cx.now);
+        let delayed_ack = due(&mut self.timers, Timer::DelayedAck);
+        let retransmit = due(&mut self.timers, Timer::Retransmit);
+        let admission = due(&mut self.timers, Timer::Admission);
+        if let (State::Synchronized(sync), true) = (&mut self.state, delayed_ack) {
+            sync.ack_now = true;
+        }
+        if retransmit {
+            self.on_retransmit_timeout(cx);
+        }
+        if admission {
+            self.on_admission_timeout(cx);
+        }
+        if self.timers.take_due(Timer::Hole, cx.now) {
+            self.on_hole_timeout(cx);
+        }
+        if self.timers.take_due(Timer::Idle, cx.now) {
+            self.on_idle_timeout(cx);
+        }
+    }
+
+    fn on_retransmit_timeout(&mut self, cx: &mut Context<'_>) {
+        cx.counters.sent.timeouts += 1;
+        let (attempts, rto) = match &mut self.state {
+            State::SynSent(syn) => {
+                syn.rtt.back_off();
+                syn.due = true;
+                (syn.attempts, syn.rtt.rto())
+            }
+            State::Synchronized(sync) => {
+                sync.on_retransmit_timeout();
+                (sync.snd.timeouts, sync.snd.rto())
+            }
+            State::Idle | State::Routing | State::Lingering { .. } | State::Closed => return,
+        };
+        self.timers.set(Timer::Retransmit, cx.now + rto);
+        if attempts > MAX_TIMEOUTS {
+            self.reset = self.reset_of_open_connection();
+            self.lose_target(cx, CloseReason::TimedOut);
+        }
+    }
+
+    fn on_admission_timeout(&mut self, cx: &mut Context<'_>) {
+        let State::Synchronized(sync) = &mut self.state else { return };
+        if let Some(Wait::Answer(turn)) = sync.wait {
+            sync.answered = turn;
+            cx.counters.requests.unanswered += 1;
+        }
+    }
+
+    /// What lies before the hole is sent first.
+    fn on_hole_timeout(&mut self, cx: &mut Context<'_>) {
+        if self.is_live() && self.stream.first_turn().is_some() {
+            self.timers.set(Timer::Hole, cx.now + HOLE_LIMIT);
+            return;
+        }
+        cx.counters.sessions.holes += 1;
+        if self.is_live() {
+            cx.counters.sessions.count_closed(CloseReason::Hole);
+            self.reset = self.reset_of_open_connection();
+        }
+        self.state = State::Idle;
+        self.timers.stop_all();
+        self.stream.skip_hole();
+        cx.counters.requests.captured += self.stream.take_begun();
+        self.restart_idle_timer(cx);
+        self.want_flow_for_next_request(cx);
+        if self.stream.has_hole() {
+            self.timers.set(Timer::Hole, cx.now + HOLE_LIMIT);
+        }
+        if self.stream.end().is_some() {
+            self.on_client_end(cx);
+        }
+    }
+
+    fn on_idle_timeout(&mut self, cx: &mut Context<'_>) {
+        if self.is_live() {
+            cx.counters.sessions.count_closed(CloseReason::Idle);
+            self.reset = self.reset_of_open_connection();
+        }
+        self.state = State::Closed;
+        self.timers.stop_all();
+    }
+}
+
+impl Synchronized {
+    /// Something was not acknowledged in time, or a window stays closed.
+    fn on_retransmit_timeout(&mut self) {
+        if self.snd.flight() > 0 {
+            self.snd.on_timeout();
+        } else {
+            self.probe = true;
+            self.snd.on_probe();
+        }
+    }
+}
