@@ -8,7 +8,10 @@
 //! [`Outcome`](outcome::Outcome) says which requests the target application got.
 //!
 //! The programs under test are named by the environment variables `TCPCOPY_BIN` and `INTERCEPT_BIN`; by default they
-//! are the ones of this workspace, found beside the test program.
+//! are the ones of this workspace, found beside the test program. `tc-measure` runs the same cases, and harder ones, and
+//! prints a table instead of a verdict, so that different programs can be compared.
+//!
+//! Root is needed, and nginx, wrk, curl, tcpdump, iptables and iproute2. Labs take turns within a process.
 
 #![expect(
     clippy::expect_used,

@@ -20,7 +20,7 @@ const LONELY: Arguments<'static> = Arguments { tcpcopy: &["-L"], intercept: &[] 
 const BACKGROUND: &str = "--tag before --from 10.198.1.1 --connections 50 --requests 40 --pause-ms 50";
 /// A load after something happened.
 const AFTERWARDS: &str = "--tag after --from 10.198.1.2 --connections 200 --requests 10";
-/// How many requests [`AFTERWARDS`] sends.
+/// How many requests the load afterwards sends.
 pub const AFTERWARDS_REQUESTS: usize = 2000;
 /// How many requests [`joins_idle_connections`] counts: on each connection one less than follow the start.
 pub const JOINED_REQUESTS: usize = 100 * 9;

@@ -63,13 +63,7 @@ impl Bench {
     pub(super) fn read(&mut self, tunnel: TunnelId, format: RecordFormat) -> Vec<Segment> {
         let mut stream = Vec::new();
         while self.relay.poll_tunnel_write(tunnel, &mut stream).is_some() {}
-        let mut decoder = FrameDecoder::new(format);
-        decoder.push(&stream);
-        let mut segments = Vec::new();
-        while let Some(record) = decoder.next_record().unwrap() {
-            segments.push(parse_record(record).unwrap().0);
-        }
-        segments
+        segments(&stream, format)
     }
 
     /// The sequence numbers that a tunnel of the current version reads.
@@ -85,6 +79,17 @@ impl Bench {
     pub(super) fn events(&mut self) -> Vec<Event> {
         std::iter::from_fn(|| self.relay.poll_event()).collect()
     }
+}
+
+/// What a tunnel's octets say.
+pub(super) fn segments(stream: &[u8], format: RecordFormat) -> Vec<Segment> {
+    let mut decoder = FrameDecoder::new(format);
+    decoder.push(stream);
+    let mut segments = Vec::new();
+    while let Some(record) = decoder.next_record().unwrap() {
+        segments.push(parse_record(record).unwrap().0);
+    }
+    segments
 }
 
 pub(super) fn client(number: u16) -> SocketAddr {

@@ -1,4 +1,4 @@
-use super::testing::{Bench, ONE, TWO, flow, response};
+use super::testing::{Bench, ONE, TWO, flow, response, segments};
 use super::{CutReason, Event, RelayConfig, Timer, TunnelId, Verdict};
 use std::time::Duration;
 use tc_proto::tunnel::{DecodeError, Message, RecordFormat};
@@ -224,12 +224,13 @@ fn a_route_goes_five_minutes_after_the_last_response_of_a_closing_connection() {
 
 #[test]
 fn a_connection_of_the_same_ports_opens_the_route_anew() {
-    for anew in [Message::AddRoute(flow(1)), Message::RemoveRoute(flow(9))] {
+    let announced: fn(&mut Bench) = |bench| bench.announce(ONE, flow(1));
+    let answered: fn(&mut Bench) = |bench| _ = bench.respond(flow(1), Flags::SYN, 2);
+    for open_anew in [announced, answered] {
         let mut bench = bench();
         bench.announce(ONE, flow(1));
         bench.respond(flow(1), Flags::FIN, 1);
-        bench.say(ONE, anew);
-        bench.respond(flow(1), Flags::SYN, 2);
+        open_anew(&mut bench);
         bench.pass(400 * SECOND);
         assert_eq!(bench.relay.route_count(), 1);
     }
@@ -364,6 +365,8 @@ fn many_headers_are_written_in_bounded_pieces_of_whole_frames() {
     while let Some(len) = bench.relay.poll_tunnel_write(ONE, &mut stream) {
         pieces.push(len);
     }
+    let segments = segments(&stream, RecordFormat::Octets64);
+    assert!(segments.iter().map(|segment| segment.seq.value()).eq(0..2500), "in their order");
     assert_eq!(pieces, [64 * 1026, 64 * 1026, 28 * 1026 + 2 + 4 * 64]);
     assert_eq!(bench.relay.counters().frames, 64 + 64 + 29);
 }
