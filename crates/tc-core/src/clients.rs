@@ -7,7 +7,7 @@ use std::str::FromStr;
 use tc_proto::Flow;
 
 /// Ports below this one are left to services.
-const FIRST_PORT: u16 = 1024;
+pub(crate) const FIRST_PORT: u16 = 1024;
 
 /// Client addresses to appear under. Without any, clients keep their own.
 #[derive(Clone, Debug, Default)]

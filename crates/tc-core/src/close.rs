@@ -23,11 +23,13 @@ pub enum CloseReason {
     Overflow,
     /// Nothing happened for the session timeout.
     Idle,
+    /// All sessions together took more memory than they may.
+    Shed,
 }
 
 impl CloseReason {
     /// All reasons, in the order of their numbers.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Finished,
         Self::ClientReset,
         Self::TargetClosed,
@@ -37,6 +39,7 @@ impl CloseReason {
         Self::Hole,
         Self::Overflow,
         Self::Idle,
+        Self::Shed,
     ];
 
     /// The reason as statistics name it.
@@ -52,6 +55,7 @@ impl CloseReason {
             Self::Hole => "hole",
             Self::Overflow => "overflow",
             Self::Idle => "idle",
+            Self::Shed => "shed",
         }
     }
 }

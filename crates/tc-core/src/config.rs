@@ -1,33 +1,126 @@
 //! What can be set.
 
+use crate::clients::FIRST_PORT;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// Settings of a [`Replayer`](crate::Replayer).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplayConfig {
+    /// When the next request may go.
+    pub pace: Pace,
+    /// How long anything waits at most for the target to begin its answer to what was before.
+    pub answer_limit: Duration,
+    /// Which client connections are replayed.
+    pub admission: Admission,
     /// Octets of the largest packet sent to the target, IP header included.
     pub mtu: usize,
-    /// How long a session may stay without a word from client and target.
+    /// The maximum segment size that a synthesized SYN names, or what follows from `mtu`.
+    pub mss: Option<u16>,
+    /// The round-trip time to the target that is assumed before one was measured.
+    pub initial_rtt: Option<Duration>,
+    /// How long a session that still has something to send may stay without a word from client and target.
     pub session_timeout: Duration,
-    /// How long the next request waits for the target to begin its answer to the one before.
-    pub answer_limit: Duration,
+    /// The same for a session that has sent everything: a client that keeps its connection open.
+    pub keepalive_timeout: Duration,
     /// Sessions at once; more are not begun.
     pub max_sessions: usize,
     /// Octets of captured data that a session may keep.
     pub max_session_octets: usize,
-    /// Octets of captured data that all sessions may keep.
+    /// Octets of memory that all sessions may take; beyond that the newest are shed.
     pub max_octets: usize,
 }
 
 impl Default for ReplayConfig {
     fn default() -> Self {
         Self {
-            mtu: 1500,
-            session_timeout: Duration::from_mins(12),
+            pace: Pace::default(),
             answer_limit: Duration::from_secs(30),
+            admission: Admission::default(),
+            mtu: 1500,
+            mss: None,
+            initial_rtt: None,
+            session_timeout: Duration::from_mins(10),
+            keepalive_timeout: Duration::from_mins(12),
             max_sessions: 1_000_000,
             max_session_octets: 128 << 20,
             max_octets: 2 << 30,
         }
     }
+}
+
+/// When the next request of a connection may go, once it was captured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pace {
+    /// When the target has begun to answer the one before.
+    #[default]
+    Answered,
+    /// At once.
+    Unanswered,
+}
+
+/// Which client connections are replayed, how often, and as whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Admission {
+    /// How many of a hundred connections are replayed, 1 to 100. A connection is in or out by its address and port.
+    pub percentage: u8,
+    /// Whether that is reached at once.
+    pub ramp: Ramp,
+    /// Whether connections that were open already are joined.
+    pub join: Join,
+    /// Replayed connections for each captured one, at least 1.
+    pub copies: u16,
+    /// Moves all client ports by 63 times this number, at most 1023, so that several tcpcopy that replay the same
+    /// clients to one target keep out of each other's way.
+    pub port_shift: u16,
+    /// As whom clients on the loopback interface appear, unless they get another address anyhow.
+    pub loopback_client: Option<IpAddr>,
+}
+
+impl Default for Admission {
+    fn default() -> Self {
+        Self {
+            percentage: 100,
+            ramp: Ramp::default(),
+            join: Join::default(),
+            copies: 1,
+            port_shift: 0,
+            loopback_client: None,
+        }
+    }
+}
+
+impl Admission {
+    /// As whom a client would appear in one of its replays: its address, and its port moved.
+    pub(crate) fn appearance(&self, client: SocketAddr, copy: u16) -> SocketAddr {
+        let ip = self.loopback_client.filter(|_| client.ip().is_loopback()).unwrap_or(client.ip());
+        if self.port_shift == 0 && copy == 0 {
+            return SocketAddr::new(ip, client.port());
+        }
+        // Two primes to each other, that copies and shifts seldom meet.
+        let moved = u32::from(client.port()) + 63 * u32::from(self.port_shift) + 61 * u32::from(copy);
+        let ports = u32::from(u16::MAX - FIRST_PORT) + 1;
+        let offset = moved.wrapping_sub(u32::from(FIRST_PORT)) % ports;
+        SocketAddr::new(ip, FIRST_PORT + u16::try_from(offset).unwrap_or(0))
+    }
+}
+
+/// How the percentage of replayed connections is reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ramp {
+    /// At once.
+    #[default]
+    None,
+    /// From 1 on, one more each second after the first packet.
+    OneEachSecond,
+}
+
+/// What becomes of client connections that were open already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Join {
+    /// They join at their next request.
+    #[default]
+    AtNextRequest,
+    /// They are left out.
+    Never,
 }

@@ -36,8 +36,10 @@ pub struct CapturedCounters {
     pub malformed: u64,
     /// Fragments of IP packets.
     pub fragments: u64,
-    /// Packets of connections for which there was no room.
+    /// Packets of connections for which there was no room or no client address.
     pub refused: u64,
+    /// Packets of connections that do not belong to the part that is replayed.
+    pub not_sampled: u64,
 }
 
 impl CapturedCounters {

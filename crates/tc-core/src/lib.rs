@@ -19,7 +19,7 @@ mod timer;
 
 pub use clients::{ClientPool, ClientPoolError};
 pub use close::CloseReason;
-pub use config::ReplayConfig;
+pub use config::{Admission, Join, Pace, Ramp, ReplayConfig};
 pub use mapping::{Mapping, MappingError};
 pub use replayer::{Replayer, RouteScope, Transmit};
 pub use timer::Timer;

@@ -1,21 +1,22 @@
 //! All sessions: tcpcopy between its capture, its tunnels and the target.
 
 mod entry;
+mod intake;
 mod routes;
 mod strays;
 mod timers;
 
 use crate::counters::Counters;
-use crate::session::{Context, Session};
-use crate::{ClientPool, Mapping, ReplayConfig, Timer};
-use entry::{Connection, Entry};
+use crate::session::Context;
+use crate::{ClientPool, CloseReason, Mapping, ReplayConfig, Timer};
+use entry::{Connection, Entry, SESSION_OCTETS};
 use routes::Routes;
 use slab::Slab;
-use std::collections::{HashMap, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::IpAddr;
 use std::time::Instant;
 use strays::Strays;
-use tc_proto::{Flags, Flow, PacketRef, ParseError, TargetHeader};
+use tc_proto::{Flags, Flow, TargetHeader};
 use timers::TimerQueue;
 
 pub use routes::RouteScope;
@@ -46,11 +47,16 @@ pub struct Replayer {
     entries: Slab<Entry>,
     by_connection: HashMap<Connection, usize>,
     by_flow: HashMap<Flow, usize>,
+    /// Sessions by the number of their birth, for shedding the newest.
+    by_age: BTreeMap<u64, usize>,
+    born: u64,
     ready: VecDeque<usize>,
     timers: TimerQueue,
     routes: Routes,
     strays: Strays,
     octets: usize,
+    /// When the first packet was captured.
+    started: Option<Instant>,
     counters: Counters,
 }
 
@@ -65,11 +71,14 @@ impl Replayer {
             entries: Slab::new(),
             by_connection: HashMap::new(),
             by_flow: HashMap::new(),
+            by_age: BTreeMap::new(),
+            born: 0,
             ready: VecDeque::new(),
             timers: TimerQueue::default(),
             routes: Routes::default(),
             strays: Strays::default(),
             octets: 0,
+            started: None,
             counters: Counters::default(),
         }
     }
@@ -86,115 +95,10 @@ impl Replayer {
         self.entries.len()
     }
 
-    /// Octets of memory in use for captured data.
+    /// Octets of memory that the sessions take, with what they keep of captured data.
     #[must_use]
     pub const fn octets(&self) -> usize {
         self.octets
-    }
-
-    /// Takes a captured packet, beginning at its IP header.
-    pub fn handle_client_packet(&mut self, now: Instant, octets: &[u8]) {
-        let captured = &mut self.counters.captured;
-        captured.packets += 1;
-        let packet = match PacketRef::parse(octets) {
-            Ok(packet) => packet,
-            Err(ParseError::Fragment) => {
-                captured.fragments += 1;
-                return;
-            }
-            Err(_) => {
-                captured.malformed += 1;
-                return;
-            }
-        };
-        let segment = packet.segment();
-        if self.mappings.iter().any(|mapping| mapping.target == segment.destination) {
-            captured.replayed += 1;
-            return;
-        }
-        let Some(mapping) = self.mappings.iter().find(|mapping| mapping.takes(segment.destination)) else {
-            captured.unmapped += 1;
-            return;
-        };
-        let connection = Connection { client: segment.source, online: segment.destination };
-        let target = mapping.target;
-        if segment.flags.contains(Flags::SYN) {
-            self.on_client_syn(now, connection, target, &packet);
-        } else {
-            self.on_client_segment(now, connection, target, &packet);
-        }
-    }
-
-    fn on_client_syn(
-        &mut self,
-        now: Instant,
-        connection: Connection,
-        target: SocketAddr,
-        packet: &PacketRef<'_>,
-    ) {
-        if packet.segment().flags.intersects(Flags::ACK | Flags::RST | Flags::FIN) {
-            self.counters.captured.out_of_window += 1;
-            return;
-        }
-        if let Some(&index) = self.by_connection.get(&connection) {
-            let known = self.entries.get(index).and_then(|entry| entry.session.iss());
-            if known == Some(packet.segment().seq) {
-                self.counters.captured.syn_retransmissions += 1;
-                return;
-            }
-            self.detach(now, index);
-        }
-        self.begin(now, connection, target, packet, Session::from_syn);
-    }
-
-    fn on_client_segment(
-        &mut self,
-        now: Instant,
-        connection: Connection,
-        target: SocketAddr,
-        packet: &PacketRef<'_>,
-    ) {
-        if let Some(&index) = self.by_connection.get(&connection) {
-            self.offer(now, index, packet);
-        } else if packet.payload().is_empty() {
-            self.counters.captured.acks += 1;
-        } else {
-            self.begin(now, connection, target, packet, Session::from_open_connection);
-        }
-    }
-
-    /// Begins a session and hands it its first packet.
-    fn begin(
-        &mut self,
-        now: Instant,
-        connection: Connection,
-        target: SocketAddr,
-        packet: &PacketRef<'_>,
-        make: impl FnOnce(&Context<'_>, &PacketRef<'_>) -> Session,
-    ) {
-        let full = self.entries.len() >= self.config.max_sessions || self.octets >= self.config.max_octets;
-        if full || !self.clients.serves(target) {
-            self.counters.captured.refused += 1;
-            return;
-        }
-        let cx = Context { now, config: &self.config, counters: &mut self.counters };
-        let session = make(&cx, packet);
-        let index = self.entries.insert(Entry::new(connection, target, session));
-        self.by_connection.insert(connection, index);
-        if packet.segment().flags.contains(Flags::SYN) {
-            self.counters.captured.syns += 1;
-            self.settle(now, index);
-        } else {
-            self.offer(now, index, packet);
-        }
-    }
-
-    fn offer(&mut self, now: Instant, index: usize, packet: &PacketRef<'_>) {
-        let Some(entry) = self.entries.get_mut(index) else { return };
-        let mut cx = Context { now, config: &self.config, counters: &mut self.counters };
-        let offered = entry.session.handle_client_packet(&mut cx, packet);
-        self.counters.captured.count(offered);
-        self.settle(now, index);
     }
 
     /// The client's port belongs to another connection from here on; the session finishes by itself.
@@ -266,7 +170,7 @@ impl Replayer {
                 continue;
             }
             if let Some(flow) = entry.session.flow() {
-                entry.session.handle_routed();
+                entry.session.handle_routed(&self.config);
                 self.make_ready(index);
                 return Some(flow);
             }
@@ -302,6 +206,26 @@ impl Replayer {
         self.timers.next()
     }
 
+    /// Ends the newest sessions until the others fit: those that are known longest are worth most.
+    fn shed(&mut self, now: Instant) {
+        while self.octets > self.config.max_octets {
+            let Some((_, index)) = self.by_age.pop_last() else { return };
+            let Some(entry) = self.entries.get_mut(index) else { continue };
+            let mut cx = Context { now, config: &self.config, counters: &mut self.counters };
+            entry.session.close(&mut cx, CloseReason::Shed);
+            self.make_ready(index);
+            self.account(index);
+        }
+    }
+
+    /// Counts the memory of a session anew.
+    fn account(&mut self, index: usize) {
+        let Some(entry) = self.entries.get_mut(index) else { return };
+        let octets = entry.session.memory() + SESSION_OCTETS;
+        self.octets = self.octets + octets - entry.octets;
+        entry.octets = octets;
+    }
+
     /// After an input: gives the session what it wants and notes what it has to send.
     fn settle(&mut self, now: Instant, index: usize) {
         let Some(entry) = self.entries.get_mut(index) else { return };
@@ -309,6 +233,9 @@ impl Replayer {
             self.open(now, index);
         }
         self.make_ready(index);
+        if self.octets > self.config.max_octets {
+            self.shed(now);
+        }
     }
 
     /// Opens a connection to the target, under the same flow as before when there was one.
@@ -316,9 +243,12 @@ impl Replayer {
         let Some(entry) = self.entries.get_mut(index) else { return };
         let by_flow = &self.by_flow;
         let known = entry.session.flow();
-        let allocate =
-            || self.clients.allocate(entry.connection.client, entry.target, |flow| by_flow.contains_key(flow));
-        let Some(flow) = known.or_else(allocate) else {
+        let client = self.config.admission.appearance(entry.connection.client, entry.connection.copy);
+        let target = entry.target;
+        let allocate = || self.clients.allocate(client, target, |flow| by_flow.contains_key(flow));
+        // The kernel takes packets between the loopback interface and others for forged ones.
+        let routable = |flow: &Flow| flow.client.ip().is_loopback() == target.ip().is_loopback();
+        let Some(flow) = known.or_else(allocate).filter(routable) else {
             self.counters.captured.refused += 1;
             self.remove(index);
             return;
@@ -346,21 +276,20 @@ impl Replayer {
             self.remove(index);
             return;
         }
-        let octets = entry.session.memory();
-        self.octets = self.octets + octets - entry.octets;
-        entry.octets = octets;
         if let Some((deadline, timer)) = entry.session.poll_timeout()
             && entry.scheduled.is_none_or(|scheduled| deadline < scheduled)
         {
             let before = entry.scheduled.replace(deadline);
             self.timers.set(index, before, deadline, timer);
         }
+        self.account(index);
     }
 
     fn remove(&mut self, index: usize) {
         let Some(entry) = self.entries.try_remove(index) else { return };
         self.octets -= entry.octets;
         self.timers.remove(index, entry.scheduled);
+        self.by_age.remove(&entry.born);
         if self.by_connection.get(&entry.connection) == Some(&index) {
             self.by_connection.remove(&entry.connection);
         }

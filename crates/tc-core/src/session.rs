@@ -129,6 +129,8 @@ pub(crate) struct Session {
     first_turn: Turn,
     /// Whether there is data for which a connection must be opened.
     wants_flow: bool,
+    /// Whether the session timeout has passed, and the keep-alive timeout runs.
+    rested: bool,
 }
 
 /// The client's own SYN.
@@ -171,6 +173,7 @@ impl Session {
             retried: None,
             first_turn: 0,
             wants_flow: false,
+            rested: false,
         }
     }
 
@@ -227,10 +230,10 @@ impl Session {
     }
 
     /// The route is announced.
-    pub(crate) fn handle_routed(&mut self) {
+    pub(crate) fn handle_routed(&mut self, config: &ReplayConfig) {
         if matches!(self.state, State::Routing) {
-            self.state =
-                State::SynSent(SynSent { due: true, attempts: 0, rtt: RttEstimator::default(), sent: None });
+            let rtt = RttEstimator::new(config.initial_rtt);
+            self.state = State::SynSent(SynSent { due: true, attempts: 0, rtt, sent: None });
         }
     }
 
@@ -301,6 +304,7 @@ impl Session {
                 cx.config.session_timeout
             }
         };
+        self.rested = false;
         self.timers.set(Timer::Idle, cx.now + limit);
     }
 }

@@ -4,7 +4,7 @@ mod bench;
 
 use bench::{Intercept, Tcpcopy, in_namespace, queue_rule, run};
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 use tc_proto::tunnel::RecordFormat;
@@ -118,6 +118,7 @@ fn garbage_on_the_port_hurts_no_other_tunnel() {
         let mut browser = TcpStream::connect(bench::TUNNEL).unwrap();
         let peer = browser.local_addr().unwrap();
         browser.write_all(b"GET / HTTP/1.1\r\nHost: target\r\n\r\n").unwrap();
+        browser.shutdown(Shutdown::Write).unwrap();
         assert_eq!(browser.read(&mut [0; 10]).unwrap_or(0), 0, "it is closed");
         let (_client, flow) = knock();
         tcpcopy.announce(flow);

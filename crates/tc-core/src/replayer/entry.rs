@@ -4,11 +4,17 @@ use crate::session::Session;
 use std::net::SocketAddr;
 use std::time::Instant;
 
+/// Memory that a session takes apart from captured data: itself, its connection to the target, and its places in
+/// the replayer's tables.
+pub(super) const SESSION_OCTETS: usize = size_of::<Entry>() + 640;
+
 /// A client's connection to the online server, as it was captured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Connection {
     pub(super) client: SocketAddr,
     pub(super) online: SocketAddr,
+    /// Which of its replays: 0 is the first.
+    pub(super) copy: u16,
 }
 
 /// A session and what the replayer keeps about it.
@@ -16,6 +22,8 @@ pub(super) struct Connection {
 pub(super) struct Entry {
     pub(super) connection: Connection,
     pub(super) target: SocketAddr,
+    /// The number of its birth.
+    pub(super) born: u64,
     pub(super) session: Session,
     /// Whether it stands in the queue of those that may have something to send.
     pub(super) ready: bool,
@@ -28,7 +36,7 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(connection: Connection, target: SocketAddr, session: Session) -> Self {
-        Self { connection, target, session, ready: false, detached: false, scheduled: None, octets: 0 }
+    pub(super) fn new(connection: Connection, target: SocketAddr, born: u64, session: Session) -> Self {
+        Self { connection, target, born, session, ready: false, detached: false, scheduled: None, octets: 0 }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Synchronized;
 use super::stream::{Captured, ClientStream, End, EndKind, Turn};
+use crate::Pace;
 use std::time::{Duration, Instant};
 
 /// Before the client's end is replayed, the target must have been silent for so long: the end shall not cut an
@@ -40,16 +41,16 @@ pub(super) enum Admission {
 
 impl Synchronized {
     /// What may be sent next.
-    pub(super) fn admit(&self, now: Instant, stream: &ClientStream) -> Admission {
+    pub(super) fn admit(&self, now: Instant, pace: Pace, stream: &ClientStream) -> Admission {
         match (stream.segment_at(self.snd.nxt), stream.end()) {
-            (Some(segment), _) => self.admit_data(segment),
+            (Some(segment), _) => self.admit_data(pace, segment),
             (None, Some(end)) => self.admit_end(now, stream, end),
             (None, None) => Admission::Nothing,
         }
     }
 
-    fn admit_data(&self, segment: &Captured) -> Admission {
-        if segment.turn > self.answered {
+    fn admit_data(&self, pace: Pace, segment: &Captured) -> Admission {
+        if segment.turn > self.answered && pace == Pace::Answered {
             return Admission::Wait(Wait::Answer(segment.turn));
         }
         let len = segment.end().octets_since(self.snd.nxt).min(self.snd.mss);

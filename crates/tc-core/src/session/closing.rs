@@ -51,7 +51,7 @@ impl Session {
         self.wants_flow = false;
         self.state = State::Idle;
         self.stream.finish(EndKind::Reset, false);
-        self.stream.discard_to(self.stream.next());
+        cx.counters.requests.given_up += self.stream.skip_to_request(self.stream.next());
         self.timers.stop_all();
         self.timers.set(Timer::Idle, cx.now + LINGER);
     }

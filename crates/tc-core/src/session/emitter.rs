@@ -23,9 +23,9 @@ impl Opening {
 
     /// For a client whose SYN was not seen: what a Linux client offers.
     pub(crate) fn synthesized(config: &ReplayConfig, flow: &Flow, ip: IpFields) -> Self {
-        let mss = config.mtu.saturating_sub(headers_len(flow));
+        let fitting = config.mtu.saturating_sub(headers_len(flow));
         let options = TcpOptions {
-            mss: Some(u16::try_from(mss).unwrap_or(u16::MAX)),
+            mss: config.mss.or_else(|| u16::try_from(fitting).ok()),
             window_scale: Some(WindowScale::new(7)),
             sack_permitted: true,
             timestamps: Some(Timestamps { value: 1, echo: 0 }),

@@ -16,13 +16,13 @@ pub(crate) struct RttEstimator {
     rto: Duration,
 }
 
-impl Default for RttEstimator {
-    fn default() -> Self {
-        Self { smoothed: None, rto: INITIAL_RTO }
-    }
-}
-
 impl RttEstimator {
+    /// An estimator before its first sample, with a round-trip time to assume until then.
+    pub(crate) fn new(assumed: Option<Duration>) -> Self {
+        let rto = assumed.map_or(INITIAL_RTO, |rtt| (rtt * 3).clamp(MIN_RTO, MAX_RTO));
+        Self { smoothed: None, rto }
+    }
+
     /// Takes a round-trip time that is not ambiguous (RFC 6298, 2.2 and 2.3).
     pub(crate) fn sample(&mut self, rtt: Duration) {
         let (srtt, rttvar) = match self.smoothed {
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn the_first_sample_gives_three_times_itself() {
-        let mut rtt = RttEstimator::default();
+        let mut rtt = RttEstimator::new(None);
         assert_eq!(rtt.rto(), INITIAL_RTO);
         rtt.sample(Duration::from_millis(100));
         assert_eq!(rtt.rto(), Duration::from_millis(300));
@@ -68,8 +68,16 @@ mod tests {
     }
 
     #[test]
+    fn an_assumed_round_trip_time_counts_until_the_first_sample() {
+        let mut rtt = RttEstimator::new(Some(Duration::from_millis(100)));
+        assert_eq!(rtt.rto(), Duration::from_millis(300));
+        rtt.sample(Duration::from_millis(200));
+        assert_eq!(rtt.rto(), Duration::from_millis(600));
+    }
+
+    #[test]
     fn the_timeout_stays_within_its_bounds() {
-        let mut rtt = RttEstimator::default();
+        let mut rtt = RttEstimator::new(None);
         rtt.sample(Duration::from_micros(50));
         assert_eq!(rtt.rto(), MIN_RTO);
         for _ in 0..20 {

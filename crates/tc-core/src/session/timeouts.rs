@@ -83,13 +83,30 @@ impl Session {
         }
     }
 
+    /// A session that has sent everything may stay longer than one that has not.
     fn on_idle_timeout(&mut self, cx: &mut Context<'_>) {
+        let longer = cx.config.keepalive_timeout.saturating_sub(cx.config.session_timeout);
+        if self.is_at_rest() && !longer.is_zero() && !std::mem::replace(&mut self.rested, true) {
+            self.timers.set(Timer::Idle, cx.now + longer);
+            return;
+        }
         if self.is_live() {
             cx.counters.sessions.count_closed(CloseReason::Idle);
             self.reset = self.reset_of_open_connection();
         }
+        cx.counters.requests.given_up += self.stream.skip_to_request(self.stream.next());
         self.state = State::Closed;
         self.timers.stop_all();
+    }
+
+    /// Whether the connection is open, everything was sent and acknowledged, and the client may go on.
+    fn is_at_rest(&self) -> bool {
+        match &self.state {
+            State::Synchronized(sync) => {
+                sync.snd.flight() == 0 && self.stream.next() == sync.snd.nxt && self.stream.end().is_none()
+            }
+            State::Idle | State::Routing | State::SynSent(_) | State::Lingering { .. } | State::Closed => false,
+        }
     }
 }
 

@@ -74,7 +74,7 @@ impl Synchronized {
             return Sent::Packet(self.retransmit(cx, out, seq, len));
         }
         let before = self.wait.take();
-        match self.admit(cx.now, out.stream) {
+        match self.admit(cx.now, cx.config.pace, out.stream) {
             Admission::Data(len) => return Sent::Packet(self.transmit_data(cx, out, len)),
             Admission::Fin => return Sent::Packet(self.transmit_fin(cx, out)),
             Admission::Reset => {

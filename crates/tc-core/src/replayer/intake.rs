@@ -1,0 +1,159 @@
+//! Captured packets, from their octets to the session that takes them.
+
+use super::Replayer;
+use super::entry::{Connection, Entry};
+use crate::config::{Join, Ramp};
+use crate::counters::CapturedCounters;
+use crate::session::{Context, Session};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::SocketAddr;
+use std::time::Instant;
+use tc_proto::{Flags, PacketRef, ParseError};
+
+/// A captured packet that is to be replayed, and for whom.
+#[derive(Clone, Copy)]
+struct Arrival<'a> {
+    now: Instant,
+    connection: Connection,
+    target: SocketAddr,
+    packet: &'a PacketRef<'a>,
+}
+
+impl Replayer {
+    /// Takes a captured packet, beginning at its IP header.
+    pub fn handle_client_packet(&mut self, now: Instant, octets: &[u8]) {
+        self.counters.captured.packets += 1;
+        let packet = match PacketRef::parse(octets) {
+            Ok(packet) => packet,
+            Err(error) => {
+                self.counters.captured.count_unparsed(error);
+                return;
+            }
+        };
+        let Some(target) = self.target_of(packet.segment().destination) else { return };
+        if !self.is_sampled(now, packet.segment().source) {
+            self.counters.captured.not_sampled += 1;
+            return;
+        }
+        let (client, online) = (packet.segment().source, packet.segment().destination);
+        for copy in 0..self.config.admission.copies {
+            let connection = Connection { client, online, copy };
+            let counted = self.counters.captured;
+            self.take(Arrival { now, connection, target, packet: &packet });
+            // Each packet counts once, however often it is replayed.
+            if copy > 0 {
+                self.counters.captured = counted;
+            }
+        }
+    }
+
+    /// Where packets to this address and port of the online host go; a packet that goes nowhere is counted.
+    fn target_of(&mut self, destination: SocketAddr) -> Option<SocketAddr> {
+        if self.mappings.iter().any(|mapping| mapping.target == destination) {
+            self.counters.captured.replayed += 1;
+            return None;
+        }
+        let mapping = self.mappings.iter().find(|mapping| mapping.takes(destination));
+        if mapping.is_none() {
+            self.counters.captured.unmapped += 1;
+        }
+        mapping.map(|mapping| mapping.target)
+    }
+
+    /// Whether the client's connection belongs to those that are replayed.
+    fn is_sampled(&mut self, now: Instant, client: SocketAddr) -> bool {
+        let wanted = u64::from(self.config.admission.percentage);
+        let reached = match self.config.admission.ramp {
+            Ramp::None => wanted,
+            Ramp::OneEachSecond => {
+                let started = *self.started.get_or_insert(now);
+                wanted.min(1 + now.saturating_duration_since(started).as_secs())
+            }
+        };
+        reached >= 100 || hash(&client) % 100 < reached
+    }
+
+    fn take(&mut self, arrival: Arrival<'_>) {
+        let flags = arrival.packet.segment().flags;
+        if !flags.contains(Flags::SYN) {
+            self.on_client_segment(arrival);
+        } else if flags.intersects(Flags::ACK | Flags::RST | Flags::FIN) {
+            self.counters.captured.out_of_window += 1;
+        } else {
+            self.on_client_syn(arrival);
+        }
+    }
+
+    fn on_client_syn(&mut self, arrival: Arrival<'_>) {
+        if let Some(&index) = self.by_connection.get(&arrival.connection) {
+            let known = self.entries.get(index).and_then(|entry| entry.session.iss());
+            if known == Some(arrival.packet.segment().seq) {
+                self.counters.captured.syn_retransmissions += 1;
+                return;
+            }
+            self.detach(arrival.now, index);
+        }
+        if let Some(index) = self.begin(arrival, Session::from_syn) {
+            self.counters.captured.syns += 1;
+            self.settle(arrival.now, index);
+        }
+    }
+
+    fn on_client_segment(&mut self, arrival: Arrival<'_>) {
+        if let Some(&index) = self.by_connection.get(&arrival.connection) {
+            self.offer(arrival, index);
+        } else if arrival.packet.payload().is_empty() {
+            self.counters.captured.acks += 1;
+        } else if self.config.admission.join == Join::Never {
+            self.counters.captured.not_joined += 1;
+        } else if let Some(index) = self.begin(arrival, Session::from_open_connection) {
+            self.offer(arrival, index);
+        }
+    }
+
+    /// Begins a session, if there is room for it.
+    fn begin(
+        &mut self,
+        arrival: Arrival<'_>,
+        make: impl FnOnce(&Context<'_>, &PacketRef<'_>) -> Session,
+    ) -> Option<usize> {
+        let full = self.entries.len() >= self.config.max_sessions || self.octets >= self.config.max_octets;
+        if full || !self.clients.serves(arrival.target) {
+            self.counters.captured.refused += 1;
+            return None;
+        }
+        let cx = Context { now: arrival.now, config: &self.config, counters: &mut self.counters };
+        let session = make(&cx, arrival.packet);
+        self.born += 1;
+        let entry = Entry::new(arrival.connection, arrival.target, self.born, session);
+        let index = self.entries.insert(entry);
+        self.by_connection.insert(arrival.connection, index);
+        self.by_age.insert(self.born, index);
+        Some(index)
+    }
+
+    fn offer(&mut self, arrival: Arrival<'_>, index: usize) {
+        let Some(entry) = self.entries.get_mut(index) else { return };
+        let mut cx = Context { now: arrival.now, config: &self.config, counters: &mut self.counters };
+        let offered = entry.session.handle_client_packet(&mut cx, arrival.packet);
+        self.counters.captured.count(offered);
+        self.settle(arrival.now, index);
+    }
+}
+
+impl CapturedCounters {
+    fn count_unparsed(&mut self, error: ParseError) {
+        if error == ParseError::Fragment {
+            self.fragments += 1;
+        } else {
+            self.malformed += 1;
+        }
+    }
+}
+
+/// The same in each run: a connection stays in or out.
+fn hash(client: &SocketAddr) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    client.hash(&mut hasher);
+    hasher.finish()
+}
