@@ -16,6 +16,7 @@ mod session;
 #[cfg(test)]
 mod testing;
 mod timer;
+mod waiting;
 
 pub use clients::{ClientPool, ClientPoolError};
 pub use close::CloseReason;
@@ -23,3 +24,4 @@ pub use config::{Admission, Join, Pace, Ramp, ReplayConfig};
 pub use mapping::{Mapping, MappingError};
 pub use replayer::{Replayer, RouteScope, Transmit};
 pub use timer::Timer;
+pub use waiting::Waiting;

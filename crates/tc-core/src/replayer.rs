@@ -8,7 +8,7 @@ mod timers;
 
 use crate::counters::Counters;
 use crate::session::Context;
-use crate::{ClientPool, CloseReason, Mapping, ReplayConfig, Timer};
+use crate::{ClientPool, CloseReason, Mapping, ReplayConfig, Timer, Waiting};
 use entry::{Connection, Entry, SESSION_OCTETS};
 use routes::Routes;
 use slab::Slab;
@@ -113,6 +113,19 @@ impl Replayer {
         } else {
             self.remove(index);
         }
+    }
+
+    /// How many sessions wait at this moment, by what they wait for. Looks at each session.
+    #[must_use]
+    pub fn waiting(&self) -> [(Waiting, usize); Waiting::ALL.len()] {
+        let mut counts = Waiting::ALL.map(|reason| (reason, 0));
+        for (_, entry) in &self.entries {
+            if let Some((_, count)) = entry.session.waiting().and_then(|reason| counts.get_mut(reason as usize))
+            {
+                *count += 1;
+            }
+        }
+        counts
     }
 
     /// Takes a header of the target.

@@ -23,7 +23,7 @@ mod transmit;
 
 use crate::counters::Counters;
 use crate::timer::{Timer, TimerTable};
-use crate::{CloseReason, ReplayConfig};
+use crate::{CloseReason, ReplayConfig, Waiting};
 use admit::Wait;
 use emitter::{Emitter, Opening};
 use receiver::Receiver;
@@ -205,6 +205,17 @@ impl Session {
     /// Octets of memory in use for captured data.
     pub(crate) fn memory(&self) -> usize {
         self.stream.memory()
+    }
+
+    /// What the session waits for, if it has something that it cannot send.
+    pub(crate) fn waiting(&self) -> Option<Waiting> {
+        let wait = match &self.state {
+            State::Routing => Some(Waiting::Route),
+            State::SynSent(_) => Some(Waiting::Handshake),
+            State::Synchronized(sync) => sync.wait.map(Wait::reason),
+            State::Idle | State::Lingering { .. } | State::Closed => None,
+        };
+        wait.or_else(|| self.stream.has_hole().then_some(Waiting::Hole))
     }
 
     /// The next deadline and its reason.

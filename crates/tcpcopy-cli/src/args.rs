@@ -4,6 +4,8 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, Parser};
 use std::ffi::OsString;
 use std::fmt::Display;
+use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 use tc_core::{ClientPool, Mapping};
@@ -47,6 +49,7 @@ any route will do, a default route included. Let the addresses of -c be ones tha
 
 /// The command line, field by field.
 #[expect(clippy::doc_markdown, reason = "the comments are the help, which is printed as it stands")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 #[derive(Debug, Parser)]
 #[command(
     name = "tcpcopy",
@@ -99,6 +102,83 @@ pub(crate) struct Args {
     /// at the start. In both cases a connection that is lost later is opened again for as long as tcpcopy runs.
     #[arg(short = 'L', long)]
     pub(crate) lonely: bool,
+
+    /// Do not wait for answers
+    ///
+    /// A request goes to the target as soon as it was captured. The default: when the target has begun to answer the
+    /// request before it, at the latest after 30 s.
+    #[arg(short = 'W', long)]
+    pub(crate) no_wait: bool,
+
+    /// Replay each connection so many times
+    ///
+    /// Each copy is a connection of its own, from a client port of its own. From 1 to 1023.
+    #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = 1, value_parser = copies)]
+    pub(crate) copies: u16,
+
+    /// Move client ports by this factor
+    ///
+    /// For several tcpcopy that replay the same clients to one target: give each a factor of its own, from 0 to 1023.
+    /// Ports are moved by 63 times the factor.
+    #[arg(short = 'f', long, value_name = "FACTOR", default_value_t = 0, value_parser = factor)]
+    pub(crate) port_factor: u16,
+
+    /// Replay this percentage of the connections
+    ///
+    /// From 1 to 100. A client's address and port decide whether a connection belongs to them.
+    #[arg(short, long = "rate", value_name = "PERCENT", default_value_t = 100, value_parser = percentage)]
+    pub(crate) rate: u8,
+
+    /// Begin with one percent of the connections, and one more each second
+    #[arg(short, long)]
+    pub(crate) gradually: bool,
+
+    /// Replay only connections whose beginning was seen
+    ///
+    /// The default: connections that are open when tcpcopy starts join at their next request.
+    #[arg(short = 'O', long)]
+    pub(crate) only_full: bool,
+
+    /// As whom clients on the loopback interface appear
+    ///
+    /// Packets from 127.0.0.1 cannot be sent to another host. Without -H or -c such connections are not replayed.
+    #[arg(short = 'H', long, value_name = "ADDRESS", value_parser = client_address)]
+    pub(crate) host: Option<Ipv4Addr>,
+
+    /// End a session with something left to send after so many seconds of silence
+    #[arg(short = 't', long, value_name = "SECONDS", default_value_t = 600, value_parser = seconds)]
+    pub(crate) session_timeout: u32,
+
+    /// End a session with nothing left to send after so many seconds of silence
+    ///
+    /// The default is 120 s more than the session timeout.
+    #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) keepalive_timeout: Option<u32>,
+
+    /// Memory for sessions and what they keep, in MiB
+    ///
+    /// When it is used up, the newest sessions are shed, and counted. From 1 to 1048576.
+    #[arg(short, long, value_name = "MIB", default_value_t = 2048, value_parser = memory)]
+    pub(crate) memory: u32,
+
+    /// Octets of the largest packet sent to the target
+    ///
+    /// The smallest MTU on the way to the target, from 576 to 65535. Larger captured packets are split.
+    #[arg(short = 'M', long, value_name = "OCTETS", default_value_t = 1500, value_parser = mtu)]
+    pub(crate) mtu: u16,
+
+    /// Maximum segment size to name when joining
+    ///
+    /// For the SYN in place of a client's own that was not seen, from 64 to 65495. The default follows from the MTU.
+    #[arg(short = 'D', long, value_name = "OCTETS", value_parser = mss)]
+    pub(crate) mss: Option<u16>,
+
+    /// Round-trip time to the target to assume before the first measurement, in milliseconds
+    ///
+    /// The first retransmission comes after three times this, or 200 ms if that is more. The default is 1000 ms for
+    /// the first retransmission.
+    #[arg(short = 'R', long, value_name = "MS", value_parser = rtt)]
+    pub(crate) rtt: Option<u16>,
 
     /// Run in the background
     ///
@@ -160,6 +240,9 @@ impl Args {
             if self.clients.as_ref().is_some_and(|clients| !clients.serves(mapping.target)) {
                 return Err(format!("-c has no IPv4 address, which target {} needs; add one", mapping.target));
             }
+        }
+        if self.keepalive_timeout.is_some_and(|keepalive| keepalive < self.session_timeout) {
+            return Err("-k is less than -t; give it the same or more".to_owned());
         }
         Ok(())
     }
@@ -226,12 +309,57 @@ fn interface(name: &str) -> Result<String, String> {
 }
 
 fn port(text: &str) -> Result<u16, String> {
-    text.parse().ok().filter(|port| *port > 0).ok_or_else(|| "a port is a number from 1 to 65535".to_owned())
+    number(text, 1..=u16::MAX)
+}
+
+fn client_address(text: &str) -> Result<Ipv4Addr, String> {
+    let usable = |address: &Ipv4Addr| !address.is_unspecified() && !address.is_loopback();
+    let address = text.parse().ok().filter(usable);
+    address.ok_or_else(|| "give an IPv4 address that is not of the loopback network".to_owned())
 }
 
 fn connections(text: &str) -> Result<u8, String> {
-    let number = text.parse().ok().filter(|number| (1..=16).contains(number));
-    number.ok_or_else(|| "give a number from 1 to 16".to_owned())
+    number(text, 1..=16)
+}
+
+fn copies(text: &str) -> Result<u16, String> {
+    number(text, 1..=1023)
+}
+
+fn factor(text: &str) -> Result<u16, String> {
+    number(text, 0..=1023)
+}
+
+fn percentage(text: &str) -> Result<u8, String> {
+    number(text, 1..=100)
+}
+
+fn seconds(text: &str) -> Result<u32, String> {
+    number(text, 1..=86_400)
+}
+
+fn memory(text: &str) -> Result<u32, String> {
+    number(text, 1..=1 << 20)
+}
+
+fn mtu(text: &str) -> Result<u16, String> {
+    number(text, 576..=65_535)
+}
+
+fn mss(text: &str) -> Result<u16, String> {
+    number(text, 64..=65_495)
+}
+
+fn rtt(text: &str) -> Result<u16, String> {
+    number(text, 1..=60_000)
+}
+
+fn number<T>(text: &str, range: RangeInclusive<T>) -> Result<T, String>
+where
+    T: FromStr + PartialOrd + Display,
+{
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| format!("give a number from {} to {}", range.start(), range.end()))
 }
 
 #[cfg(test)]

@@ -4,12 +4,16 @@ use crate::args::{Args, Peer};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use tc_core::{ClientPool, Mapping, ReplayConfig, RouteScope};
+use std::time::Duration;
+use tc_core::{Admission, ClientPool, Join, Mapping, Pace, Ramp, ReplayConfig, RouteScope};
 use tc_sys::capture::{CaptureConfig, CaptureRule};
 use tc_sys::log::LogTarget;
 
 /// Where the log of a daemon goes unless told otherwise, as with the original.
 const DAEMON_LOG: &str = "error_tcpcopy.log";
+
+/// How many seconds the keep-alive timeout is longer than the session timeout unless told otherwise.
+const KEEPALIVE_MARGIN: u32 = 120;
 
 /// Where the program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +60,7 @@ impl From<Args> for Config {
     fn from(args: Args) -> Self {
         let mode = if args.daemon { Mode::Daemon } else { Mode::Foreground };
         let target = args.mappings.to_string();
+        let replay = replay_config(&args);
         let mappings = args.mappings.0;
         Self {
             capture: capture_config(&mappings, args.interfaces),
@@ -66,10 +71,33 @@ impl From<Args> for Config {
             mappings,
             mode,
             pid_file: args.pid_file,
-            replay: ReplayConfig::default(),
+            replay,
             target,
             unreachable: if args.lonely { Unreachable::Wait } else { Unreachable::Fail },
         }
+    }
+}
+
+fn replay_config(args: &Args) -> ReplayConfig {
+    let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+    let admission = Admission {
+        percentage: args.rate,
+        ramp: if args.gradually { Ramp::OneEachSecond } else { Ramp::None },
+        join: if args.only_full { Join::Never } else { Join::AtNextRequest },
+        copies: args.copies,
+        port_shift: args.port_factor,
+        loopback_client: args.host.map(IpAddr::from),
+    };
+    ReplayConfig {
+        pace: if args.no_wait { Pace::Unanswered } else { Pace::Answered },
+        admission,
+        mtu: args.mtu.into(),
+        mss: args.mss,
+        initial_rtt: args.rtt.map(|rtt| Duration::from_millis(rtt.into())),
+        session_timeout: seconds(args.session_timeout),
+        keepalive_timeout: seconds(args.keepalive_timeout.unwrap_or(args.session_timeout + KEEPALIVE_MARGIN)),
+        max_octets: (args.memory as usize) << 20,
+        ..ReplayConfig::default()
     }
 }
 

@@ -50,6 +50,7 @@ impl Statistics {
     pub(crate) fn report(&mut self, replayer: &Replayer, gauges: &Gauges) {
         let counters = replayer.counters();
         info!("{}", sessions_line(replayer));
+        info!("{}", waiting_line(replayer));
         info!("{}", requests_line(counters));
         info!("{}", captured_line(counters, gauges));
         info!("{}", sent_line(counters, gauges));
@@ -83,6 +84,11 @@ fn sessions_line(replayer: &Replayer) -> String {
     line
 }
 
+fn waiting_line(replayer: &Replayer) -> String {
+    let counts = replayer.waiting().map(|(reason, count)| format!("{reason}:{count}"));
+    format!("sessions that wait now, for {}", counts.join(", "))
+}
+
 fn requests_line(counters: &Counters) -> String {
     let requests = &counters.requests;
     format!(
@@ -109,6 +115,7 @@ fn captured_line(counters: &Counters, gauges: &Gauges) -> String {
         ("malformed", captured.malformed),
         ("frag", captured.fragments),
         ("refused", captured.refused),
+        ("not sampled", captured.not_sampled),
     ];
     for (name, count) in seldom {
         if count > 0 {

@@ -2,7 +2,7 @@
 
 use super::Synchronized;
 use super::stream::{Captured, ClientStream, End, EndKind, Turn};
-use crate::Pace;
+use crate::{Pace, Waiting};
 use std::time::{Duration, Instant};
 
 /// Before the client's end is replayed, the target must have been silent for so long: the end shall not cut an
@@ -22,6 +22,19 @@ pub(super) enum Wait {
     Delivery,
     /// The target was heard of a moment ago.
     Quiet(Instant),
+}
+
+impl Wait {
+    /// The same for statistics.
+    pub(super) const fn reason(self) -> Waiting {
+        match self {
+            Self::Answer(_) => Waiting::Answer,
+            Self::Window => Waiting::Window,
+            Self::CongestionWindow => Waiting::CongestionWindow,
+            Self::Delivery => Waiting::Delivery,
+            Self::Quiet(_) => Waiting::Quiet,
+        }
+    }
 }
 
 /// What may be sent next.

@@ -32,14 +32,14 @@ fn every_mistake_is_one_line_that_names_the_argument_and_the_remedy() {
             "invalid value 'nonsense' for '--clients <LIST>': 'nonsense' is no client \
                    address; write an address, a range as 10.16.12.x, or a network as 10.16.12.0/24",
         ),
-        ("-x 80-10.0.0.1:80 -p 0", "invalid value '0' for '--port <PORT>': a port is a number from 1 to 65535"),
+        ("-x 80-10.0.0.1:80 -p 0", "invalid value '0' for '--port <PORT>': give a number from 1 to 65535"),
         (
             "-x 80-10.0.0.1:80 -C 17",
             "invalid value '17' for '--connections <NUMBER>': give a number from 1 to 16",
         ),
         (
             "-x 80-10.0.0.1:80 -s a:b",
-            "invalid value 'a:b' for '--intercept <LIST>': a port is a number from 1 to 65535",
+            "invalid value 'a:b' for '--intercept <LIST>': give a number from 1 to 65535",
         ),
         (
             "-x 80-10.0.0.1:80 -s :5",
@@ -53,7 +53,25 @@ fn every_mistake_is_one_line_that_names_the_argument_and_the_remedy() {
         ),
         ("-x 80-[::1]:80", "-x '80-[::1]:80': IPv6 targets are not supported yet; give an IPv4 target"),
         ("-x 80-10.0.0.1:80 -c ::1", "-c has no IPv4 address, which target 10.0.0.1:80 needs; add one"),
-        ("-x 80-10.0.0.1:80 -n 3", "unexpected argument '-n' found; see tcpcopy --help"),
+        (
+            "-x 80-10.0.0.1:80 -n 1024",
+            "invalid value '1024' for '--copies <NUMBER>': give a number from 1 to 1023",
+        ),
+        (
+            "-x 80-10.0.0.1:80 -f 1024",
+            "invalid value '1024' for '--port-factor <FACTOR>': give a number from 0 to 1023",
+        ),
+        ("-x 80-10.0.0.1:80 -r 0", "invalid value '0' for '--rate <PERCENT>': give a number from 1 to 100"),
+        (
+            "-x 80-10.0.0.1:80 -M 575",
+            "invalid value '575' for '--mtu <OCTETS>': give a number from 576 to 65535",
+        ),
+        ("-x 80-10.0.0.1:80 -t 60 -k 59", "-k is less than -t; give it the same or more"),
+        (
+            "-x 80-10.0.0.1:80 -H localhost",
+            "invalid value 'localhost' for '--host <ADDRESS>': give an IPv4 address that is not of the loopback network",
+        ),
+        ("-x 80-10.0.0.1:80 -u a", "unexpected argument '-u' found; see tcpcopy --help"),
     ];
     for (arguments, line) in cases {
         let said = refusal(arguments);
@@ -64,7 +82,7 @@ fn every_mistake_is_one_line_that_names_the_argument_and_the_remedy() {
 
 #[test]
 fn options_of_the_original_that_are_not_built_are_unknown() {
-    for option in ["-n", "-f", "-r", "-m", "-M", "-D", "-R", "-U", "-t", "-k", "-O", "-g", "-W", "-H", "-u"] {
+    for option in ["-U", "-u", "-a", "-I", "-T", "-F", "-B", "-S", "-o"] {
         assert!(refusal(&format!("-x 80-10.0.0.1:80 {option} 1")).contains("unexpected argument"), "{option}");
     }
 }
