@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -13,24 +14,42 @@ pub(crate) const TUNNEL: &str = "127.0.0.1:36524";
 const INSIDE: &str = "INTERCEPT_TEST_INSIDE";
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Runs the body of the test of this name in a fresh network namespace, which ends with it: the test program runs
-/// itself again there, with this one test.
+/// Runs the body of the test of this name in fresh namespaces of network and processes, which end with it: the test
+/// program runs itself again there, with this one test.
 pub(crate) fn in_namespace(name: &str, body: impl FnOnce()) {
     if std::env::var_os(INSIDE).is_some() {
         shell("ip link set lo up");
         return body();
     }
-    let output = Command::new("unshare")
-        .args(["--net", "--"])
+    let output = Command::new("timeout")
+        .args([
+            "--kill-after=1",
+            "60",
+            "unshare",
+            "--net",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--mount-proc",
+            "--",
+        ])
         .arg(std::env::current_exe().unwrap())
         .args([name, "--exact", "--nocapture"])
-        .env(INSIDE, "1")
+        .env(INSIDE, std::process::id().to_string())
         .output()
-        .expect("unshare (util-linux) runs");
+        .expect("timeout (coreutils) and unshare (util-linux) run");
     let told =
         format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "in the namespace (needs root): {told}");
+    assert!(output.status.success(), "in the namespaces (needs root): {}: {told}", output.status);
     assert!(told.contains("1 passed"), "no test of the name {name}: {told}");
+}
+
+/// An empty directory of this test run.
+pub(crate) fn directory(name: &str) -> PathBuf {
+    let run = std::env::var(INSIDE).unwrap();
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{run}"));
+    std::fs::create_dir_all(&path).unwrap();
+    path
 }
 
 fn shell(command: &str) {

@@ -205,8 +205,7 @@ fn an_address_of_another_host_and_a_bad_file_are_named() {
 #[test]
 fn a_daemon_s_command_ends_when_it_serves_and_the_daemon_stops_on_sigterm() {
     in_namespace("a_daemon_s_command_ends_when_it_serves_and_the_daemon_stops_on_sigterm", || {
-        let directory = format!("{}/daemon-{}", env!("CARGO_TARGET_TMPDIR"), std::process::id());
-        std::fs::create_dir_all(&directory).unwrap();
+        let directory = bench::directory("daemon");
         let output =
             Command::new(bench::BINARY).args(["-d", "-P", "pid"]).current_dir(&directory).output().unwrap();
         assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
@@ -218,7 +217,7 @@ fn a_daemon_s_command_ends_when_it_serves_and_the_daemon_stops_on_sigterm() {
             "{failed:?}"
         );
         assert_eq!(failed.status.code(), Some(1));
-        let pid_file = format!("{directory}/pid");
+        let pid_file = directory.join("pid");
         let pid = std::fs::read_to_string(&pid_file).unwrap();
         bench::signal("TERM", pid.trim());
         let deadline = Instant::now() + Duration::from_secs(2);
@@ -226,7 +225,7 @@ fn a_daemon_s_command_ends_when_it_serves_and_the_daemon_stops_on_sigterm() {
             assert!(Instant::now() < deadline, "it still runs");
             std::thread::sleep(Duration::from_millis(10));
         }
-        let log = std::fs::read_to_string(format!("{directory}/error_intercept.log")).unwrap();
+        let log = std::fs::read_to_string(directory.join("error_intercept.log")).unwrap();
         assert!(log.contains("intercept is ready") && log.contains("sig 15 received"), "{log}");
         std::fs::remove_dir_all(&directory).unwrap();
     });
