@@ -179,7 +179,7 @@ fn a_daemon_writes_its_process_id_and_stops_on_sigterm() {
     let mut intercept = lab.target.command(&binaries.intercept);
     check_daemon(&lab, &lab.target, &mut intercept, "intercept");
     let mut tcpcopy = lab.online.command(&binaries.tcpcopy);
-    check_daemon(&lab, &lab.online, tcpcopy.args(["-x", MAPPING]), "tcpcopy");
+    check_daemon(&lab, &lab.online, tcpcopy.args(["-L", "-x", MAPPING]), "tcpcopy");
 }
 
 fn check_daemon(lab: &Lab, host: &Host, command: &mut Command, name: &str) {

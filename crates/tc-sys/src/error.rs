@@ -47,7 +47,10 @@ impl SysError {
 pub fn privilege_hint() -> String {
     let program =
         std::env::current_exe().map_or_else(|_| "<program>".to_owned(), |path| path.display().to_string());
-    format!("run with sudo, install setuid root, or: setcap cap_net_raw,cap_net_admin+ep {program}")
+    format!(
+        "CAP_NET_RAW and CAP_NET_ADMIN are needed: run with sudo, install setuid root, or: \
+         setcap cap_net_raw,cap_net_admin+ep {program}"
+    )
 }
 
 /// The system's text without Rust's "(os error N)".

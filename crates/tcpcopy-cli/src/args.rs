@@ -1,7 +1,7 @@
 //! What the user typed, checked on its own and without side effects.
 
 use clap::error::ErrorKind;
-use clap::{ArgAction, Parser};
+use clap::{ArgAction, CommandFactory, Parser};
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::net::Ipv4Addr;
@@ -248,11 +248,16 @@ impl Args {
     }
 }
 
-/// Clap's first lines are the reason, up to the usage.
+/// Clap's first lines are the reason, up to the usage. It names arguments by their long names, people by the short.
 fn one_line(error: &clap::Error) -> String {
     let text = error.render().to_string();
     let reason: Vec<_> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
-    let reason = reason.join(" ");
+    let mut reason = reason.join(" ");
+    for argument in Args::command().get_arguments() {
+        if let (Some(short), Some(long)) = (argument.get_short(), argument.get_long()) {
+            reason = reason.replace(&format!("--{long} <"), &format!("-{short}, --{long} <"));
+        }
+    }
     let reason = reason.strip_prefix("error: ").unwrap_or(&reason);
     let remedy = if error.kind() == ErrorKind::ValueValidation { "" } else { "; see tcpcopy --help" };
     format!("{reason}{remedy}")

@@ -57,10 +57,8 @@ impl Program {
         started
     }
 
+    /// What goes wrong is said in one line, so nothing is told before everything is open.
     fn open(config: &Config, log: Log) -> Result<Self, Error> {
-        info!("tcpcopy version:{}", env!("CARGO_PKG_VERSION"));
-        info!("tcpcopy internal version:{VERSION}");
-        info!("target:{}", config.target);
         let pid_file = match &config.pid_file {
             Some(path) => Some(as_invoker(|| PidFile::create(path))??),
             None => None,
@@ -68,8 +66,8 @@ impl Program {
         let capture = Box::new(PnetCapture::open(&config.capture)?);
         let injector = Injector::open(config.capture.families)?;
         let signals = SignalFd::open()?;
-        info!("parallel connections per target:{}", config.connections);
         let tunnels = Tunnels::open(config, Instant::now(), FIRST_TUNNEL)?;
+        tell_configuration(config);
         let replayer = Replayer::new(config.replay, config.mappings.clone(), config.clients.clone());
         let driver = Driver::new(capture, injector, signals, tunnels, replayer)?;
         Ok(Self { driver, log, _pid_file: pid_file })
@@ -109,6 +107,15 @@ fn handle_signal(signal: Signal, mode: Mode, log: &Log) -> Flow {
             Flow::Stop
         }
     }
+}
+
+fn tell_configuration(config: &Config) {
+    info!("tcpcopy version:{}", env!("CARGO_PKG_VERSION"));
+    info!("tcpcopy internal version:{VERSION}");
+    info!("target:{}", config.target);
+    info!("session timeout:{}", config.replay.session_timeout.as_secs());
+    info!("keepalive timeout:{}", config.replay.keepalive_timeout.as_secs());
+    info!("parallel connections per target:{}", config.connections);
 }
 
 /// The standard error of a daemon leads nowhere.

@@ -154,7 +154,7 @@ fn without_the_privilege_the_remedy_is_named() {
         drop_capabilities().expect("dropped");
         let line = Injector::open(Families::Ipv4).expect_err("no privilege").to_string();
         assert!(
-            line.starts_with("cannot open the raw IPv4 socket: Operation not permitted; run with sudo"),
+            line.starts_with("cannot open the raw IPv4 socket: Operation not permitted; CAP_NET_RAW and CAP_NET_ADMIN are needed: run with sudo"),
             "{line}"
         );
     });

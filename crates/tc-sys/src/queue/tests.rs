@@ -228,7 +228,7 @@ fn a_missing_privilege_is_told_from_a_held_queue() {
         let error =
             Queue::open(QueueConfig { number: NUMBER, ..QueueConfig::default() }).expect_err("no privilege");
         assert!(matches!(error, QueueError::NoPermission { .. }), "{error}");
-        let start = "cannot open netfilter queue 7: Operation not permitted; run with sudo";
+        let start = "cannot open netfilter queue 7: Operation not permitted; CAP_NET_RAW and CAP_NET_ADMIN are needed: run with sudo";
         assert!(error.to_string().starts_with(start), "{error}");
     });
 }

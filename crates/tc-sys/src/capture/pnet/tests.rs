@@ -247,7 +247,7 @@ fn without_the_privilege_the_remedy_is_named() {
     in_namespace(|| {
         crate::syscall::namespace::drop_capabilities().expect("dropped");
         let line = PnetCapture::open(&config(&[CaptureRule::port(80)])).expect_err("no privilege").to_string();
-        let start = "cannot open the capture socket on all interfaces: Operation not permitted; run with sudo";
+        let start = "cannot open the capture socket on all interfaces: Operation not permitted; CAP_NET_RAW and CAP_NET_ADMIN are needed: run with sudo";
         assert!(line.starts_with(start), "{line}");
     });
 }
