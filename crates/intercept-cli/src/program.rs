@@ -29,7 +29,7 @@ pub(crate) fn run(config: &Config) -> ExitCode {
     }
 }
 
-/// Says why the program could not start: on standard error, whose reader waits for it, and in the log file.
+/// Says on standard error why the program could not start; of a daemon, through the command that waits for it.
 fn tell_failure(daemon: Daemon, failure: &Error) -> ExitCode {
     ExitCode::from(daemon.fail(FAILED, &format!("intercept: {failure}")))
 }

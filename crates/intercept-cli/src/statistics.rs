@@ -74,10 +74,10 @@ fn gauges(relay: &Relay) -> String {
 }
 
 fn kernel_line(kernel: &QueueStatistics, errors: QueueErrors) -> String {
-    let QueueStatistics { length, kernel_dropped, user_dropped, sequence, gone, .. } = kernel;
+    let QueueStatistics { length, kernel_dropped, user_dropped, sequence, overruns, gone, .. } = kernel;
     let QueueErrors { receive, verdict } = errors;
     format!(
         "queue total:{sequence}, waiting:{length}, kernel dropped:{kernel_dropped}, user dropped:{user_dropped}, \
-         gone:{gone}, recv errors:{receive}, verdict errors:{verdict}"
+         overruns:{overruns}, gone:{gone}, recv errors:{receive}, verdict errors:{verdict}"
     )
 }

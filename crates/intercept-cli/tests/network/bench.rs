@@ -11,6 +11,7 @@ use tc_proto::{Flow, TargetHeader};
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_intercept");
 pub(crate) const TUNNEL: &str = "127.0.0.1:36524";
+pub(crate) const APPLICATION: &str = "127.0.0.1:8080";
 const INSIDE: &str = "INTERCEPT_TEST_INSIDE";
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -64,6 +65,14 @@ pub(crate) fn queue_rule(protocol: &str, queue: u16) {
 
 pub(crate) fn signal(name: &str, pid: &str) {
     shell(&format!("kill -{name} {pid}"));
+}
+
+/// A connection that has been asked for, and its flow.
+pub(crate) fn knock() -> (mio::net::TcpStream, Flow) {
+    let target = APPLICATION.parse().unwrap();
+    let stream = mio::net::TcpStream::connect(target).unwrap();
+    let client = stream.local_addr().unwrap();
+    (stream, Flow { client, target })
 }
 
 /// Runs intercept to its end.

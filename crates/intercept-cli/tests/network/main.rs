@@ -1,24 +1,15 @@
 //! The real binary with a real queue, each test in a network namespace of its own. They need root.
 
+#[cfg(test)]
 mod bench;
 
-use bench::{Intercept, Tcpcopy, in_namespace, queue_rule, run};
+use bench::{APPLICATION, Intercept, Tcpcopy, in_namespace, knock, queue_rule, run};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 use tc_proto::tunnel::RecordFormat;
 use tc_proto::{Flags, Flow};
-
-const APPLICATION: &str = "127.0.0.1:8080";
-
-/// A connection that has been asked for, and its flow.
-fn knock() -> (mio::net::TcpStream, Flow) {
-    let target = APPLICATION.parse().unwrap();
-    let stream = mio::net::TcpStream::connect(target).unwrap();
-    let client = stream.local_addr().unwrap();
-    (stream, Flow { client, target })
-}
 
 #[test]
 fn a_syn_ack_comes_back_on_the_tunnel_and_never_reaches_its_client() {
