@@ -1,14 +1,11 @@
 //! What the user typed, checked on its own and without side effects.
 
-use clap::error::ErrorKind;
-use clap::{ArgAction, Parser};
+use clap::Parser;
 use ipnet::IpNet;
-use std::ffi::OsString;
 use std::net::IpAddr;
-use std::ops::RangeInclusive;
-use std::path::PathBuf;
 use std::str::FromStr;
 use tc_proto::DEFAULT_TUNNEL_PORT;
+use tc_sys::program::{Arguments, CommonArgs, number};
 
 const ABOUT: &str = "Returns the headers of a test host's answers to tcpcopy";
 
@@ -97,63 +94,20 @@ pub(crate) struct Args {
     #[arg(short = 's', long, value_name = "CONNECTIONS", default_value_t = 65_536, value_parser = table_size)]
     pub(crate) table_size: u32,
 
-    /// Run in the background
-    ///
-    /// The command returns when intercept is ready, or has failed and said why.
-    #[arg(short, long)]
-    pub(crate) daemon: bool,
-
-    /// Write the log to this file
-    ///
-    /// It is created if need be, and appended to. The default is standard error; with -d it is error_intercept.log in
-    /// the current directory.
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) log_file: Option<PathBuf>,
-
-    /// Write the process id to this file
-    ///
-    /// The file is locked while intercept runs and removed when it stops. intercept does not start if it names a
-    /// process that is alive.
-    #[arg(short = 'P', long, value_name = "FILE")]
-    pub(crate) pid_file: Option<PathBuf>,
-
-    /// Print the version
-    #[arg(short, long, action = ArgAction::Version)]
-    version: Option<bool>,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
 }
 
-/// Why there are no arguments.
-#[derive(Debug)]
-pub(crate) enum Refusal {
-    /// The user asked for help or the version, to be printed.
-    Asked(clap::Error),
-    /// One line that names the argument and the remedy.
-    Usage(String),
-}
+impl Arguments for Args {
+    const NAME: &'static str = "intercept";
 
-impl Args {
-    /// Reads a command line that starts with the program's name.
-    pub(crate) fn read<I>(command_line: I) -> Result<Self, Refusal>
-    where
-        I: IntoIterator<Item: Into<OsString> + Clone>,
-    {
-        Self::try_parse_from(command_line).map_err(|error| {
-            if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-                Refusal::Asked(error)
-            } else {
-                Refusal::Usage(one_line(&error))
-            }
-        })
+    fn common(&self) -> &CommonArgs {
+        &self.common
     }
-}
 
-/// Clap's first line is the reason; what follows is not about this mistake.
-fn one_line(error: &clap::Error) -> String {
-    let text = error.render().to_string();
-    let first = text.lines().next().unwrap_or_default();
-    let reason = first.strip_prefix("error: ").unwrap_or(first);
-    let remedy = if error.kind() == ErrorKind::ValueValidation { "" } else { "; see intercept --help" };
-    format!("{reason}{remedy}")
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// The destinations of `-x`.
@@ -190,32 +144,24 @@ fn network(entry: &str) -> Result<IpNet, String> {
 }
 
 fn port(text: &str) -> Result<u16, String> {
-    number(text, 1..=u16::MAX, "a port")
+    number(text, 1..=u16::MAX)
 }
 
 fn queue_number(text: &str) -> Result<u16, String> {
-    number(text, 0..=u16::MAX, "a queue's number")
+    number(text, 0..=u16::MAX)
 }
 
 fn queue_length(text: &str) -> Result<u32, String> {
-    number(text, 1..=u32::MAX, "a length")
+    number(text, 1..=u32::MAX)
 }
 
 fn table_size(text: &str) -> Result<u32, String> {
-    number(text, 1..=10_000_000, "a table size")
+    number(text, 1..=10_000_000)
 }
 
 fn address(text: &str) -> Result<IpAddr, String> {
     let remedy = "give an IPv4 or IPv6 address of this host, without a port";
     text.parse().map_err(|_| format!("it is no address; {remedy}"))
-}
-
-fn number<T>(text: &str, range: RangeInclusive<T>, what: &str) -> Result<T, String>
-where
-    T: FromStr + PartialOrd + std::fmt::Display,
-{
-    let number = text.parse().ok().filter(|number| range.contains(number));
-    number.ok_or_else(|| format!("{what} is a number from {} to {}", range.start(), range.end()))
 }
 
 #[cfg(test)]

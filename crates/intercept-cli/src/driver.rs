@@ -4,8 +4,6 @@
 //! it is for: tunnels, queue, then what the relay wants to be written. Each source gets a bounded share of a turn.
 
 use crate::error::Error;
-use crate::limiter::RateLimit;
-use crate::readiness::Readiness;
 use crate::statistics::Statistics;
 use crate::tunnels::Tunnels;
 use mio::net::TcpListener;
@@ -19,6 +17,7 @@ use tc_core::relay::{Relay, RelayConfig, Verdict};
 use tc_sys::SysError;
 use tc_sys::error::reason;
 use tc_sys::process::{Signal, SignalFd};
+use tc_sys::program::{Flow, RateLimit, Readiness};
 use tc_sys::queue::{self, Queue};
 use tracing::warn;
 
@@ -76,7 +75,7 @@ impl Driver {
     }
 
     /// Works until a signal that `on_signal` answers with [`Flow::Stop`].
-    pub(crate) fn run(&mut self, mut on_signal: impl FnMut(Signal) -> Flow) -> Result<(), Error> {
+    pub(crate) fn run_until_stopped(&mut self, mut on_signal: impl FnMut(Signal) -> Flow) -> Result<(), Error> {
         let mut events = Events::with_capacity(MAX_EVENTS);
         let mut now = Instant::now();
         loop {
@@ -169,14 +168,6 @@ impl Driver {
             warn!("{line}{left_out}");
         }
     }
-}
-
-/// What follows a signal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Flow {
-    Continue,
-    Report,
-    Stop,
 }
 
 fn failed_to_wait(cause: io::Error) -> SysError {

@@ -1,8 +1,6 @@
 //! The connected tcpcopies.
 
 use crate::connection::{Connection, Served};
-use crate::limiter::RateLimit;
-use crate::readiness::Readiness;
 use mio::net::TcpListener;
 use mio::{Interest, Registry, Token};
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +10,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 use tc_core::relay::{Event, Relay, TunnelId};
 use tc_sys::error::reason;
+use tc_sys::program::{RateLimit, Readiness};
 use tracing::{info, warn};
 
 /// Connections at most: below the usual limit of 1024 descriptors.

@@ -1,15 +1,12 @@
 //! What the user typed, checked on its own and without side effects.
 
-use clap::error::ErrorKind;
-use clap::{ArgAction, CommandFactory, Parser};
-use std::ffi::OsString;
+use clap::Parser;
 use std::fmt::Display;
 use std::net::Ipv4Addr;
-use std::ops::RangeInclusive;
-use std::path::PathBuf;
 use std::str::FromStr;
 use tc_core::{ClientPool, Mapping};
 use tc_proto::DEFAULT_TUNNEL_PORT;
+use tc_sys::program::{Arguments, CommonArgs, number};
 
 const ABOUT: &str = "Replays the packets of live clients to a test host";
 
@@ -48,7 +45,6 @@ Routing:
 any route will do, a default route included. Let the addresses of -c be ones that nobody uses.";
 
 /// The command line, field by field.
-#[expect(clippy::doc_markdown, reason = "the comments are the help, which is printed as it stands")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 #[derive(Debug, Parser)]
 #[command(
@@ -180,58 +176,17 @@ pub(crate) struct Args {
     #[arg(short = 'R', long, value_name = "MS", value_parser = rtt)]
     pub(crate) rtt: Option<u16>,
 
-    /// Run in the background
-    ///
-    /// The command returns when tcpcopy is ready, or has failed and said why.
-    #[arg(short, long)]
-    pub(crate) daemon: bool,
-
-    /// Write the log to this file
-    ///
-    /// It is created if need be, and appended to. The default is standard error; with -d it is error_tcpcopy.log in
-    /// the current directory.
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) log_file: Option<PathBuf>,
-
-    /// Write the process id to this file
-    ///
-    /// The file is locked while tcpcopy runs and removed when it stops. tcpcopy does not start if it names a process
-    /// that is alive.
-    #[arg(short = 'P', long, value_name = "FILE")]
-    pub(crate) pid_file: Option<PathBuf>,
-
-    /// Print the version
-    #[arg(short, long, action = ArgAction::Version)]
-    version: Option<bool>,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
 }
 
-/// Why there are no arguments.
-#[derive(Debug)]
-pub(crate) enum Refusal {
-    /// The user asked for help or the version, to be printed.
-    Asked(clap::Error),
-    /// One line that names the argument and the remedy.
-    Usage(String),
-}
+impl Arguments for Args {
+    const NAME: &'static str = "tcpcopy";
 
-impl Args {
-    /// Reads a command line that starts with the program's name.
-    pub(crate) fn read<I>(command_line: I) -> Result<Self, Refusal>
-    where
-        I: IntoIterator<Item: Into<OsString> + Clone>,
-    {
-        let args = Self::try_parse_from(command_line).map_err(|error| {
-            if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-                Refusal::Asked(error)
-            } else {
-                Refusal::Usage(one_line(&error))
-            }
-        })?;
-        args.check().map_err(Refusal::Usage)?;
-        Ok(args)
+    fn common(&self) -> &CommonArgs {
+        &self.common
     }
 
-    /// What no argument can tell alone.
     fn check(&self) -> Result<(), String> {
         for mapping in &self.mappings.0 {
             if mapping.target.is_ipv6() {
@@ -246,21 +201,6 @@ impl Args {
         }
         Ok(())
     }
-}
-
-/// Clap's first lines are the reason, up to the usage. It names arguments by their long names, people by the short.
-fn one_line(error: &clap::Error) -> String {
-    let text = error.render().to_string();
-    let reason: Vec<_> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
-    let mut reason = reason.join(" ");
-    for argument in Args::command().get_arguments() {
-        if let (Some(short), Some(long)) = (argument.get_short(), argument.get_long()) {
-            reason = reason.replace(&format!("--{long} <"), &format!("-{short}, --{long} <"));
-        }
-    }
-    let reason = reason.strip_prefix("error: ").unwrap_or(&reason);
-    let remedy = if error.kind() == ErrorKind::ValueValidation { "" } else { "; see tcpcopy --help" };
-    format!("{reason}{remedy}")
 }
 
 /// The entries of `-x`.
@@ -357,14 +297,6 @@ fn mss(text: &str) -> Result<u16, String> {
 
 fn rtt(text: &str) -> Result<u16, String> {
     number(text, 1..=60_000)
-}
-
-fn number<T>(text: &str, range: RangeInclusive<T>) -> Result<T, String>
-where
-    T: FromStr + PartialOrd + Display,
-{
-    let number = text.parse().ok().filter(|number| range.contains(number));
-    number.ok_or_else(|| format!("give a number from {} to {}", range.start(), range.end()))
 }
 
 #[cfg(test)]

@@ -3,24 +3,12 @@
 use crate::args::{Args, Peer};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tc_core::{Admission, ClientPool, Join, Mapping, Pace, Ramp, ReplayConfig, RouteScope};
 use tc_sys::capture::{CaptureConfig, CaptureRule};
-use tc_sys::log::LogTarget;
-
-/// Where the log of a daemon goes unless told otherwise, as with the original.
-const DAEMON_LOG: &str = "error_tcpcopy.log";
 
 /// How many seconds the keep-alive timeout is longer than the session timeout unless told otherwise.
 const KEEPALIVE_MARGIN: u32 = 120;
-
-/// Where the program runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mode {
-    Daemon,
-    Foreground,
-}
 
 /// What follows when an intercept cannot be reached at the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,10 +34,7 @@ pub(crate) struct Config {
     /// Connections to each intercept.
     pub(crate) connections: usize,
     pub(crate) intercepts: Vec<Intercept>,
-    pub(crate) log: LogTarget,
     pub(crate) mappings: Vec<Mapping>,
-    pub(crate) mode: Mode,
-    pub(crate) pid_file: Option<PathBuf>,
     pub(crate) replay: ReplayConfig,
     /// What `-x` said, for the log.
     pub(crate) target: String,
@@ -58,7 +43,6 @@ pub(crate) struct Config {
 
 impl From<Args> for Config {
     fn from(args: Args) -> Self {
-        let mode = if args.daemon { Mode::Daemon } else { Mode::Foreground };
         let target = args.mappings.to_string();
         let replay = replay_config(&args);
         let mappings = args.mappings.0;
@@ -67,10 +51,7 @@ impl From<Args> for Config {
             clients: args.clients.unwrap_or_default(),
             connections: args.connections.into(),
             intercepts: intercepts(&mappings, args.intercepts, args.port),
-            log: log_target(args.log_file, mode),
             mappings,
-            mode,
-            pid_file: args.pid_file,
             replay,
             target,
             unreachable: if args.lonely { Unreachable::Wait } else { Unreachable::Fail },
@@ -122,12 +103,4 @@ fn intercepts(mappings: &[Mapping], peers: Vec<Peer>, port: u16) -> Vec<Intercep
     let named =
         |peer: Peer| Intercept { host: peer.host, port: peer.port.unwrap_or(port), scope: RouteScope::All };
     peers.into_iter().map(named).collect()
-}
-
-fn log_target(file: Option<PathBuf>, mode: Mode) -> LogTarget {
-    match (file, mode) {
-        (Some(file), _) => LogTarget::File(file),
-        (None, Mode::Daemon) => LogTarget::File(Path::new(DAEMON_LOG).to_owned()),
-        (None, Mode::Foreground) => LogTarget::Stderr,
-    }
 }

@@ -4,8 +4,6 @@
 //! that intercept knows a flow before its SYN leaves, then packets.
 
 use crate::error::Error;
-use crate::limiter::RateLimit;
-use crate::readiness::Readiness;
 use crate::statistics::{Gauges, Statistics};
 use crate::tunnels::Tunnels;
 use mio::unix::SourceFd;
@@ -19,6 +17,7 @@ use tc_sys::capture::{Capture, CaptureStatistics};
 use tc_sys::error::reason;
 use tc_sys::inject::{Injector, PacketBatch, SendFailure};
 use tc_sys::process::{Signal, SignalFd};
+use tc_sys::program::{Flow, RateLimit, Readiness};
 use tracing::warn;
 
 const SIGNALS: Token = Token(0);
@@ -88,7 +87,7 @@ impl Driver {
     }
 
     /// Works until a signal that `on_signal` answers with [`Flow::Stop`].
-    pub(crate) fn run(&mut self, mut on_signal: impl FnMut(Signal) -> Flow) -> Result<(), Error> {
+    pub(crate) fn run_until_stopped(&mut self, mut on_signal: impl FnMut(Signal) -> Flow) -> Result<(), Error> {
         let mut events = Events::with_capacity(MAX_EVENTS);
         let mut now = Instant::now();
         loop {
@@ -219,14 +218,6 @@ impl Driver {
         };
         self.statistics.report(&self.replayer, &gauges);
     }
-}
-
-/// What follows a signal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Flow {
-    Continue,
-    Report,
-    Stop,
 }
 
 fn remedy(kind: ErrorKind) -> &'static str {

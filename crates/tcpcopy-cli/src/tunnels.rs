@@ -1,7 +1,6 @@
 //! The connections to all intercepts: opened, used, and opened again for as long as the program runs.
 
 use crate::config::{Config, Intercept, Unreachable};
-use crate::limiter::RateLimit;
 use crate::tunnel::{Ended, Served, Tunnel};
 use mio::event::Event;
 use mio::{Interest, Registry, Token};
@@ -13,6 +12,7 @@ use tc_core::{Replayer, RouteScope};
 use tc_proto::Flow;
 use tc_proto::tunnel::Message;
 use tc_sys::SysError;
+use tc_sys::program::RateLimit;
 use tracing::{info, warn};
 
 /// How long an intercept may take to accept.

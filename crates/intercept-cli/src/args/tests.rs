@@ -1,4 +1,5 @@
-use super::{Args, Passlist, Refusal};
+use super::{Args, Passlist};
+use tc_sys::program::{Arguments, Life, Mode, Refusal};
 
 fn read(line: &str) -> Result<Args, Refusal> {
     Args::read(std::iter::once("intercept").chain(line.split_whitespace()))
@@ -16,7 +17,8 @@ fn without_arguments_everything_has_the_original_s_default() {
     let args = read("").unwrap();
     assert_eq!((args.port, args.bind.to_string().as_str()), (36_524, "0.0.0.0"));
     assert_eq!((args.queue, args.queue_length, args.table_size), (0, 65_536, 65_536));
-    assert_eq!((args.passlist, args.daemon, args.log_file, args.pid_file), (None, false, None, None));
+    assert_eq!(args.passlist, None);
+    assert_eq!(args.life(), Life::new("intercept", Mode::Foreground, None, None));
 }
 
 #[test]
@@ -25,13 +27,11 @@ fn every_option_of_the_original_is_understood() {
         "-x 10.1.2.3,10.8.0.0/16,2001:db8::/32 -p 4000 -b ::1 -q 1000 -s 7 --queue 3 -d -l a.log -P b.pid",
     )
     .unwrap();
-    assert_eq!(args.passlist.unwrap().to_string(), "10.1.2.3/32,10.8.0.0/16,2001:db8::/32");
+    assert_eq!(args.passlist.as_ref().unwrap().to_string(), "10.1.2.3/32,10.8.0.0/16,2001:db8::/32");
     assert_eq!((args.port, args.bind.to_string().as_str()), (4000, "::1"));
-    assert_eq!((args.queue, args.queue_length, args.table_size, args.daemon), (3, 1000, 7, true));
-    assert_eq!(
-        (args.log_file.unwrap().to_str(), args.pid_file.unwrap().to_str()),
-        (Some("a.log"), Some("b.pid"))
-    );
+    assert_eq!((args.queue, args.queue_length, args.table_size), (3, 1000, 7));
+    let files = (Some("a.log".into()), Some("b.pid".into()));
+    assert_eq!(args.life(), Life::new("intercept", Mode::Daemon, files.0, files.1));
 }
 
 #[test]
@@ -48,20 +48,20 @@ fn a_network_may_be_given_by_any_of_its_addresses() {
 
 #[test]
 fn a_bad_argument_is_answered_by_one_line_that_names_it_and_the_remedy() {
-    const PASSLIST: &str = "--passlist <LIST>";
+    const PASSLIST: &str = "-x, --passlist <LIST>";
     let number = |text, option, rule| format!("invalid value '{text}' for '{option}': {rule}");
     let table = [
-        ("-p 0", number("0", "--port <PORT>", "a port is a number from 1 to 65535")),
-        ("-p 65536", number("65536", "--port <PORT>", "a port is a number from 1 to 65535")),
-        ("-p http", number("http", "--port <PORT>", "a port is a number from 1 to 65535")),
-        ("--queue 65536", number("65536", "--queue <NUMBER>", "a queue's number is a number from 0 to 65535")),
-        ("-q 0", number("0", "--queue-length <PACKETS>", "a length is a number from 1 to 4294967295")),
-        ("-s 0", number("0", "--table-size <CONNECTIONS>", "a table size is a number from 1 to 10000000")),
+        ("-p 0", number("0", "-p, --port <PORT>", "give a number from 1 to 65535")),
+        ("-p 65536", number("65536", "-p, --port <PORT>", "give a number from 1 to 65535")),
+        ("-p http", number("http", "-p, --port <PORT>", "give a number from 1 to 65535")),
+        ("--queue 65536", number("65536", "--queue <NUMBER>", "give a number from 0 to 65535")),
+        ("-q 0", number("0", "-q, --queue-length <PACKETS>", "give a number from 1 to 4294967295")),
+        ("-s 0", number("0", "-s, --table-size <CONNECTIONS>", "give a number from 1 to 10000000")),
         (
             "-b localhost",
             number(
                 "localhost",
-                "--bind <ADDRESS>",
+                "-b, --bind <ADDRESS>",
                 "it is no address; give an IPv4 or IPv6 address of this host, without a port",
             ),
         ),
@@ -91,11 +91,12 @@ fn a_bad_argument_is_answered_by_one_line_that_names_it_and_the_remedy() {
         ),
         (
             "-p",
-            "a value is required for '--port <PORT>' but none was supplied; see intercept --help".to_owned(),
+            "a value is required for '-p, --port <PORT>' but none was supplied; see intercept --help"
+                .to_owned(),
         ),
         (
             "-p 1 -p 2",
-            "the argument '--port <PORT>' cannot be used multiple times; see intercept --help".to_owned(),
+            "the argument '-p, --port <PORT>' cannot be used multiple times; see intercept --help".to_owned(),
         ),
         (
             "--daemon=3",

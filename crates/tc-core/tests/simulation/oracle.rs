@@ -64,7 +64,7 @@ impl Oracle {
         for octet in packet {
             self.digest = (self.digest ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01b3);
         }
-        self.digest ^= now.subsec_nanos().into();
+        self.digest ^= u64::from(now.subsec_nanos());
         assert_eq!(transmit.len, packet.len(), "one packet is appended at a time");
         assert!(packet.len() <= self.mtu, "a packet of {} octets", packet.len());
         let facts = wire::read(packet).unwrap_or_else(|error| panic!("{error}: {packet:02x?}"));

@@ -81,11 +81,11 @@ impl Outcome {
     }
 
     /// Each octet of each session came once, in order, with its end.
-    pub(crate) fn assert_whole(&self, seed: u64) {
+    pub(crate) fn assert_whole(&self) {
         for arrival in &self.arrivals {
             assert!(
                 arrival.is_whole(),
-                "seed {seed}: client {} ({:?}, {} octets): {:?}\n{:?}\n{:?}",
+                "client {} ({:?}, {} octets): {:?}\n{:?}\n{:?}",
                 arrival.plan.id,
                 arrival.plan.ending,
                 arrival.plan.len(),

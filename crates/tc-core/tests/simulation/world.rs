@@ -6,6 +6,7 @@ use super::link::{Link, Path};
 use super::oracle::{Oracle, outcomes};
 use super::outcome::Outcome;
 use super::plan::Plan;
+use super::plans;
 use super::rng::Rng;
 use super::tunnel::{Piece, Tunnel, TunnelPath};
 use super::wire;
@@ -72,14 +73,10 @@ impl World {
         let start = Instant::now();
         let rng = |purpose| Rng::new(scenario.seed, purpose);
         let plans: Vec<_> = scenario.plans.iter().cloned().map(Rc::new).collect();
-        let mut mappings: Vec<Mapping> =
-            plans.iter().map(|plan| Mapping { online: None, port: plan.online.port(), target: plan.target }).collect();
-        mappings.dedup();
-        let mappings = [true, false].into_iter().filter_map(|v4| {
-            mappings.iter().find(|mapping| mapping.target.is_ipv4() == v4).map(|mapping| Mapping {
-                online: plans.iter().map(|plan| plan.online.ip()).find(|ip| ip.is_ipv4() == v4),
-                ..*mapping
-            })
+        let mappings = plans::ADDRESSES.map(|(online, target)| Mapping {
+            online: Some(online.ip()),
+            port: online.port(),
+            target,
         });
         let mut world = Self {
             start,
@@ -87,7 +84,7 @@ impl World {
             steps: 0,
             events: BTreeMap::new(),
             numbered: 0,
-            replayer: Replayer::new(scenario.config, mappings.collect(), scenario.pool.clone()),
+            replayer: Replayer::new(scenario.config, mappings.into(), scenario.pool.clone()),
             oracle: Oracle::new(plans.clone(), scenario.config.mtu),
             tunnel: Tunnel::new(start, scenario.tunnel, rng("tunnel")),
             host: Host::new(scenario.listens, plans.clone(), rng("host")),

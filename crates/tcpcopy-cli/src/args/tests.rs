@@ -1,4 +1,5 @@
-use super::{Args, Refusal};
+use super::Args;
+use tc_sys::program::{Arguments, Refusal};
 
 fn read(arguments: &str) -> Result<Args, Refusal> {
     Args::read(std::iter::once("tcpcopy").chain(arguments.split_whitespace()))

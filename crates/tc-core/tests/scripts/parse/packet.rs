@@ -27,7 +27,7 @@ pub(super) fn parse(text: &str) -> Result<(Packet, Manner), String> {
     let (text, options) = split_options(text)?;
     let mut words = text.split_whitespace();
     let flags = flags(words.next().unwrap_or_default())?;
-    let (seq, len) = range(words.next().unwrap_or_default(), flags)?;
+    let (seq, len) = range(words.next().unwrap_or_default())?;
     let mut packet = Packet {
         flags,
         seq,
@@ -95,13 +95,12 @@ fn flags(text: &str) -> Result<Flags, String> {
 }
 
 /// `begin:end(octets)`; a FIN or SYN is not counted, as in tcpdump.
-fn range(text: &str, flags: Flags) -> Result<(i64, usize), String> {
+fn range(text: &str) -> Result<(i64, usize), String> {
     let wrong = || format!("'{text}' is no range of sequence numbers; write begin:end(octets)");
     let (begin, rest) = text.split_once(':').ok_or_else(wrong)?;
     let (end, len) = rest.strip_suffix(')').and_then(|rest| rest.split_once('(')).ok_or_else(wrong)?;
     let (begin, end, len): (i64, i64, u32) = (number(begin)?, number(end)?, number(len)?);
-    let first = begin + i64::from(flags.contains(Flags::SYN) && len > 0);
-    let fits = first + i64::from(len) == end || begin + i64::from(len) == end;
+    let fits = begin + i64::from(len) == end;
     if fits { Ok((begin, len as usize)) } else { Err(wrong()) }
 }
 

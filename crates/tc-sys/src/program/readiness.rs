@@ -7,7 +7,7 @@ const RETRY_AFTER: Duration = Duration::from_millis(100);
 
 /// mio tells once that a source has something; the driver remembers it until the source is drained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Readiness {
+pub enum Readiness {
     /// Nothing is there until mio says so.
     Drained,
     /// Something may be there.
@@ -17,17 +17,21 @@ pub(crate) enum Readiness {
 }
 
 impl Readiness {
-    pub(crate) fn failed(now: Instant) -> Self {
+    /// A source that has just failed.
+    #[must_use]
+    pub fn failed(now: Instant) -> Self {
         Self::RetryAt(now + RETRY_AFTER)
     }
 
     /// Whether to ask the source now.
-    pub(crate) fn is_due(self, now: Instant) -> bool {
+    #[must_use]
+    pub fn is_due(self, now: Instant) -> bool {
         self.deadline(now).is_some_and(|deadline| deadline <= now)
     }
 
     /// When to ask the source, if mio does not say so before.
-    pub(crate) const fn deadline(self, now: Instant) -> Option<Instant> {
+    #[must_use]
+    pub const fn deadline(self, now: Instant) -> Option<Instant> {
         match self {
             Self::Drained => None,
             Self::Ready => Some(now),

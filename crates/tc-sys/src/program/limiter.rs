@@ -10,7 +10,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Lets a burst of lines through, then a trickle, and counts what it holds back.
 #[derive(Debug)]
-pub(crate) struct RateLimit {
+pub struct RateLimit {
     tokens: u32,
     refilled: Instant,
     left_out: u64,
@@ -18,7 +18,7 @@ pub(crate) struct RateLimit {
 
 /// What a line that is written says of those before it that were not; nothing if there are none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct LeftOut(u64);
+pub struct LeftOut(u64);
 
 impl fmt::Display for LeftOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -30,12 +30,14 @@ impl fmt::Display for LeftOut {
 }
 
 impl RateLimit {
-    pub(crate) const fn new(now: Instant) -> Self {
+    /// A limit that lets a whole burst through at first.
+    #[must_use]
+    pub const fn new(now: Instant) -> Self {
         Self { tokens: BURST, refilled: now, left_out: 0 }
     }
 
     /// Whether a line may be written now, and what it has to add.
-    pub(crate) fn admit(&mut self, now: Instant) -> Option<LeftOut> {
+    pub fn admit(&mut self, now: Instant) -> Option<LeftOut> {
         let intervals = now.saturating_duration_since(self.refilled).as_secs() / INTERVAL.as_secs();
         if intervals > 0 {
             self.tokens = BURST.min(self.tokens.saturating_add(u32::try_from(intervals).unwrap_or(BURST)));

@@ -1,0 +1,197 @@
+//! What tcpcopy and intercept share of being a program: their life from start to stop, and small parts of their event
+//! loops.
+
+mod arguments;
+mod limiter;
+mod readiness;
+
+pub use arguments::{Arguments, CommonArgs, Refusal, number};
+pub use limiter::{LeftOut, RateLimit};
+pub use readiness::Readiness;
+
+use crate::SysError;
+use crate::log::{self, Log, LogConfig, LogError, LogTarget};
+use crate::process::{Daemon, PidFile, Signal, as_invoker, daemonize};
+use std::fmt::Display;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tracing::{error, info, warn};
+
+const FAILED: u8 = 1;
+const WRONG_USAGE: u8 = 2;
+
+/// Where a program runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// In the background, without a terminal.
+    Daemon,
+    /// Where it was started.
+    Foreground,
+}
+
+/// What follows a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Go on.
+    Continue,
+    /// Write the statistics and go on.
+    Report,
+    /// Write the statistics and stop.
+    Stop,
+}
+
+/// Runs a program from its command line to its exit code: 0 stopped on request, 1 failed, 2 wrong usage.
+#[must_use]
+pub fn main<A, P>() -> ExitCode
+where
+    A: Arguments,
+    P: Program<Config: From<A>>,
+{
+    match A::read(std::env::args_os()) {
+        Ok(arguments) => arguments.life().live::<P>(&arguments.into()),
+        Err(Refusal::Asked(text)) => {
+            // Nobody is left to tell when standard output is closed.
+            let _ = text.print();
+            ExitCode::SUCCESS
+        }
+        Err(Refusal::Usage(line)) => {
+            let _ = writeln!(std::io::stderr(), "{}: {line}", A::NAME);
+            ExitCode::from(WRONG_USAGE)
+        }
+    }
+}
+
+/// How a program lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Life {
+    name: &'static str,
+    mode: Mode,
+    log: LogTarget,
+    pid_file: Option<PathBuf>,
+}
+
+/// A program that has all it needs.
+pub trait Program: Sized {
+    /// What a program is made from.
+    type Config;
+    /// Why it ends; printed as one line.
+    type Error: Display + From<SysError> + From<LogError>;
+
+    /// Opens everything. What goes wrong is said in one line, so nothing is logged before everything is open.
+    ///
+    /// # Errors
+    ///
+    /// What could not be opened, and the remedy.
+    fn open(config: &Self::Config) -> Result<Self, Self::Error>;
+
+    /// Works until a signal that `on_signal` answers with [`Flow::Stop`].
+    ///
+    /// # Errors
+    ///
+    /// What makes it impossible to go on.
+    fn run(&mut self, on_signal: impl FnMut(Signal) -> Flow) -> Result<(), Self::Error>;
+}
+
+impl Life {
+    /// The life of a program. A log without a file goes to standard error, that of a daemon to `error_NAME.log` in the
+    /// current directory, as with the original.
+    #[must_use]
+    pub fn new(name: &'static str, mode: Mode, log_file: Option<PathBuf>, pid_file: Option<PathBuf>) -> Self {
+        let log = match (log_file, mode) {
+            (Some(file), _) => LogTarget::File(file),
+            (None, Mode::Daemon) => LogTarget::File(format!("error_{name}.log").into()),
+            (None, Mode::Foreground) => LogTarget::Stderr,
+        };
+        Self { name, mode, log, pid_file }
+    }
+
+    /// Runs a program to its end and returns the exit code: 0 stopped on request, 1 failed.
+    fn live<P: Program>(&self, config: &P::Config) -> ExitCode {
+        let daemon = match self.mode {
+            Mode::Daemon => daemonize(),
+            Mode::Foreground => Ok(Daemon::foreground()),
+        };
+        let daemon = match daemon {
+            Ok(daemon) => daemon,
+            Err(error) => return self.tell_failure(Daemon::foreground(), &error),
+        };
+        match self.start::<P>(config) {
+            Ok(started) => self.serve(started, daemon),
+            Err(error) => self.tell_failure(daemon, &error),
+        }
+    }
+
+    /// Says on standard error why the program could not start; of a daemon, through the command that waits for it.
+    fn tell_failure(&self, daemon: Daemon, failure: &impl Display) -> ExitCode {
+        ExitCode::from(daemon.fail(FAILED, &format!("{}: {failure}", self.name)))
+    }
+
+    fn start<P: Program>(&self, config: &P::Config) -> Result<Started<P>, P::Error> {
+        let log_config = LogConfig { target: self.log.clone(), ..LogConfig::default() };
+        let log = as_invoker(|| log::init(log_config))??;
+        log_panics();
+        let opened = self.open(config);
+        if let (Err(error), LogTarget::File(_)) = (&opened, &self.log) {
+            error!("{error}");
+        }
+        let (program, pid_file) = opened?;
+        Ok(Started { program, log, _pid_file: pid_file })
+    }
+
+    fn open<P: Program>(&self, config: &P::Config) -> Result<(P, Option<PidFile>), P::Error> {
+        let pid_file = match &self.pid_file {
+            Some(path) => Some(as_invoker(|| PidFile::create(path))??),
+            None => None,
+        };
+        Ok((P::open(config)?, pid_file))
+    }
+
+    fn serve<P: Program>(&self, mut started: Started<P>, daemon: Daemon) -> ExitCode {
+        info!("{} is ready", self.name);
+        let result = daemon.ready().map_err(P::Error::from).and_then(|()| {
+            let log = &started.log;
+            started.program.run(|signal| self.on_signal(signal, log))
+        });
+        match result {
+            Ok(()) => {
+                info!("{} stopped", self.name);
+                ExitCode::SUCCESS
+            }
+            Err(failure) => {
+                error!("{failure}");
+                ExitCode::from(FAILED)
+            }
+        }
+    }
+
+    fn on_signal(&self, signal: Signal, log: &Log) -> Flow {
+        match (signal, self.mode) {
+            (Signal::Hangup, Mode::Daemon) => {
+                match log.reopen() {
+                    Ok(()) => info!("the log file is opened again"),
+                    Err(error) => warn!("{error}"),
+                }
+                Flow::Continue
+            }
+            (Signal::User1, _) => Flow::Report,
+            (Signal::Terminate | Signal::Interrupt | Signal::Hangup, _) => {
+                info!("sig {} received", signal.number());
+                Flow::Stop
+            }
+        }
+    }
+}
+
+/// A program that has started.
+struct Started<P> {
+    program: P,
+    log: Log,
+    /// Removed when the program ends.
+    _pid_file: Option<PidFile>,
+}
+
+/// The standard error of a daemon leads nowhere.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| error!("{panic}")));
+}

@@ -1,0 +1,120 @@
+//! Command lines: what both programs share of them.
+
+use super::{Life, Mode};
+use clap::error::ErrorKind;
+use clap::{ArgAction, Parser};
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// The arguments of a program.
+pub trait Arguments: Parser {
+    /// The program's name.
+    const NAME: &'static str;
+
+    /// Those that both programs have.
+    fn common(&self) -> &CommonArgs;
+
+    /// What no argument can tell alone.
+    ///
+    /// # Errors
+    ///
+    /// One line that names the argument and the remedy.
+    fn check(&self) -> Result<(), String>;
+
+    /// How the program lives.
+    fn life(&self) -> Life {
+        let CommonArgs { daemon, log_file, pid_file, version: _ } = self.common();
+        let mode = if *daemon { Mode::Daemon } else { Mode::Foreground };
+        Life::new(Self::NAME, mode, log_file.clone(), pid_file.clone())
+    }
+
+    /// Reads a command line that starts with the program's name.
+    ///
+    /// # Errors
+    ///
+    /// There are no arguments: help was asked for, or something is wrong.
+    fn read<I>(command_line: I) -> Result<Self, Refusal>
+    where
+        I: IntoIterator<Item: Into<OsString> + Clone>,
+    {
+        let arguments = Self::try_parse_from(command_line).map_err(|error| {
+            if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+                Refusal::Asked(error)
+            } else {
+                Refusal::Usage(one_line::<Self>(&error))
+            }
+        })?;
+        arguments.check().map_err(Refusal::Usage)?;
+        Ok(arguments)
+    }
+}
+
+/// The arguments that both programs have.
+#[derive(Clone, Debug, clap::Args)]
+pub struct CommonArgs {
+    /// Run in the background
+    ///
+    /// The command returns when the program is ready, or has failed and said why.
+    #[arg(short, long)]
+    daemon: bool,
+
+    /// Write the log to this file
+    ///
+    /// It is created if need be, and appended to. The default is standard error; with -d it is error_tcpcopy.log or
+    /// error_intercept.log in the current directory.
+    #[expect(clippy::doc_markdown, reason = "the comment is the help, which is printed as it stands")]
+    #[arg(short, long, value_name = "FILE")]
+    log_file: Option<PathBuf>,
+
+    /// Write the process id to this file
+    ///
+    /// The file is locked while the program runs and removed when it stops. The program does not start if it names a
+    /// process that is alive.
+    #[arg(short = 'P', long, value_name = "FILE")]
+    pid_file: Option<PathBuf>,
+
+    /// Print the version
+    #[arg(short, long, action = ArgAction::Version)]
+    version: Option<bool>,
+}
+
+/// Why there are no arguments.
+#[derive(Debug)]
+pub enum Refusal {
+    /// The user asked for help or the version, to be printed.
+    Asked(clap::Error),
+    /// One line that names the argument and the remedy.
+    Usage(String),
+}
+
+/// Clap's first lines are the reason, up to the usage. It names arguments by their long names, people by the short.
+fn one_line<A: Arguments>(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let reason: Vec<_> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+    let mut reason = reason.join(" ");
+    for argument in A::command().get_arguments() {
+        if let (Some(short), Some(long)) = (argument.get_short(), argument.get_long()) {
+            reason = reason.replace(&format!("--{long} <"), &format!("-{short}, --{long} <"));
+        }
+    }
+    let reason = reason.strip_prefix("error: ").unwrap_or(&reason);
+    let remedy = if error.kind() == ErrorKind::ValueValidation { "" } else { "; see " };
+    let help = if remedy.is_empty() { String::new() } else { format!("{} --help", A::NAME) };
+    format!("{reason}{remedy}{help}")
+}
+
+/// Reads a number within a range.
+///
+/// # Errors
+///
+/// A phrase that says which numbers there are.
+pub fn number<T>(text: &str, range: RangeInclusive<T>) -> Result<T, String>
+where
+    T: FromStr + PartialOrd + Display,
+{
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| format!("give a number from {} to {}", range.start(), range.end()))
+}
