@@ -185,7 +185,7 @@ fn an_address_of_another_host_and_a_bad_file_are_named() {
         assert_eq!(
             failure(&run(&["-p", "none"])),
             (
-                "intercept: invalid value 'none' for '--port <PORT>': a port is a number from 1 to 65535"
+                "intercept: invalid value 'none' for '-p, --port <PORT>': give a number from 1 to 65535"
                     .to_owned(),
                 Some(2)
             )
