@@ -130,6 +130,8 @@ pub struct SessionCounters {
     pub reopened: u64,
     /// Connections that the target accepted.
     pub established: u64,
+    /// Of those not opened, those for which no address and port were free at the target.
+    pub no_address: u64,
     /// Holes in the captured stream that were never filled.
     pub holes: u64,
     /// Connections closed, by [`CloseReason`].

@@ -246,6 +246,7 @@ impl Replayer {
             self.open(now, index);
         }
         self.make_ready(index);
+        self.account(index);
         if self.octets > self.config.max_octets {
             self.shed(now);
         }
@@ -262,7 +263,7 @@ impl Replayer {
         // The kernel takes packets between the loopback interface and others for forged ones.
         let routable = |flow: &Flow| flow.client.ip().is_loopback() == target.ip().is_loopback();
         let Some(flow) = known.or_else(allocate).filter(routable) else {
-            self.counters.captured.refused += 1;
+            self.counters.sessions.no_address += 1;
             self.remove(index);
             return;
         };
@@ -295,7 +296,6 @@ impl Replayer {
             let before = entry.scheduled.replace(deadline);
             self.timers.set(index, before, deadline, timer);
         }
-        self.account(index);
     }
 
     fn remove(&mut self, index: usize) {

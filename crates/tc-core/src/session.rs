@@ -25,7 +25,7 @@ use crate::counters::Counters;
 use crate::timer::{Timer, TimerTable};
 use crate::{CloseReason, ReplayConfig, Waiting};
 use admit::Wait;
-use emitter::{Emitter, Opening};
+use emitter::{Clock, Emitter, Opening};
 use receiver::Receiver;
 use rtt::RttEstimator;
 use sender::Sender;
@@ -236,7 +236,10 @@ impl Session {
         sessions.opened += 1;
         sessions.joined += u64::from(first && own_syn.is_none());
         sessions.reopened += u64::from(!first);
-        self.emitter = Some(Emitter::new(flow, opening, cx.now));
+        // TSval must not run back from one connection of a flow to the next (RFC 7323, section 5.3).
+        let clock =
+            self.emitter.as_ref().map_or_else(|| Clock::starting_from(&opening, cx.now), Emitter::clock);
+        self.emitter = Some(Emitter::new(flow, opening, clock));
         self.state = State::Routing;
     }
 
@@ -254,7 +257,11 @@ impl Session {
         let offered = self.stream.offer(packet);
         cx.counters.requests.captured += self.stream.take_begun();
         match offered {
-            Offered::Data => self.on_client_data(cx),
+            Offered::Data => {
+                // What is missing now is missing since now.
+                self.timers.set(Timer::Hole, cx.now + HOLE_LIMIT);
+                self.on_client_data(cx);
+            }
             Offered::End => self.on_client_end(cx),
             Offered::Held => self.timers.set_if_unset(Timer::Hole, cx.now + HOLE_LIMIT),
             Offered::Overflow => self.close(cx, CloseReason::Overflow),
@@ -280,14 +287,8 @@ impl Session {
     fn on_client_data(&mut self, cx: &mut Context<'_>) {
         match &self.state {
             State::Idle => self.want_flow_for_next_request(cx),
-            State::Synchronized(sync) if sync.rcv.is_closed() && sync.snd.flight() == 0 => {
-                self.lose_target(cx, CloseReason::TargetClosed);
-            }
-            State::Synchronized(_)
-            | State::Routing
-            | State::SynSent(_)
-            | State::Lingering { .. }
-            | State::Closed => {}
+            State::Synchronized(_) => self.leave_closed_target(cx),
+            State::Routing | State::SynSent(_) | State::Lingering { .. } | State::Closed => {}
         }
         if self.stream.end().is_some() {
             self.on_client_end(cx);

@@ -66,13 +66,14 @@ impl Statistics {
 fn sessions_line(replayer: &Replayer) -> String {
     let sessions = &replayer.counters().sessions;
     let mut line = format!(
-        "active:{}, kept octets:{}, opened:{}, for no syn:{}, reconnect:{}, conns:{}, holes:{}",
+        "active:{}, kept octets:{}, opened:{}, for no syn:{}, reconnect:{}, conns:{}, no address:{}, holes:{}",
         replayer.sessions(),
         replayer.octets(),
         sessions.opened,
         sessions.joined,
         sessions.reopened,
         sessions.established,
+        sessions.no_address,
         sessions.holes,
     );
     for reason in CloseReason::ALL {

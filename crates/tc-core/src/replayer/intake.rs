@@ -93,9 +93,12 @@ impl Replayer {
             }
             self.detach(arrival.now, index);
         }
-        if let Some(index) = self.begin(arrival, Session::from_syn) {
+        let Some(index) = self.begin(arrival, Session::from_syn) else { return };
+        self.settle(arrival.now, index);
+        if self.entries.contains(index) {
             self.counters.captured.syns += 1;
-            self.settle(arrival.now, index);
+        } else {
+            self.counters.captured.refused += 1;
         }
     }
 
@@ -103,7 +106,9 @@ impl Replayer {
         if let Some(&index) = self.by_connection.get(&arrival.connection) {
             self.offer(arrival, index);
         } else if arrival.packet.payload().is_empty() {
-            self.counters.captured.acks += 1;
+            let ends = arrival.packet.segment().flags.intersects(Flags::FIN | Flags::RST);
+            self.counters.captured.ends += u64::from(ends);
+            self.counters.captured.acks += u64::from(!ends);
         } else if self.config.admission.join == Join::Never {
             self.counters.captured.not_joined += 1;
         } else if let Some(index) = self.begin(arrival, Session::from_open_connection) {

@@ -66,6 +66,10 @@ impl Synchronized {
         if segment.turn > self.answered && pace == Pace::Answered {
             return Admission::Wait(Wait::Answer(segment.turn));
         }
+        // A target that has closed takes no new request; what is on its way tells what it took.
+        if self.rcv.is_closed() && segment.begins && segment.seq == self.snd.nxt {
+            return Admission::Wait(Wait::Delivery);
+        }
         let len = segment.end().octets_since(self.snd.nxt).min(self.snd.mss);
         let window = self.snd.usable_window();
         if window < len {
@@ -90,15 +94,18 @@ impl Synchronized {
     }
 
     fn admit_end(&self, now: Instant, stream: &ClientStream, end: End) -> Admission {
-        let fin_sent = self.snd.nxt.after(stream.next());
-        if fin_sent && end.kind == EndKind::Fin {
-            return Admission::Nothing;
+        if self.snd.nxt.after(stream.next()) {
+            // The FIN is sent: only a RST can follow it.
+            return match end.kind {
+                EndKind::Fin => Admission::Nothing,
+                EndKind::Reset => Admission::Reset,
+            };
         }
         let turn = stream.end_turn(end);
         if turn > self.answered && !self.rcv.is_closed() {
             return Admission::Wait(Wait::Answer(turn));
         }
-        if self.snd.flight() > 0 && !fin_sent {
+        if self.snd.flight() > 0 {
             return Admission::Wait(Wait::Delivery);
         }
         let quiet = self.active + QUIET;

@@ -1,13 +1,14 @@
 //! Headers of the target, applied.
 
 use super::classify::Disposition;
+use super::emitter::Emitter;
 use super::receiver::{Receiver, Text};
 use super::sender::{Acked, Sender};
 use super::{Context, LINGER, Reset, Session, State, Synchronized};
 use crate::CloseReason;
 use crate::timer::Timer;
 use std::time::Duration;
-use tc_proto::{Segment, TargetHeader, WindowScale};
+use tc_proto::{Flags, Segment, TargetHeader, WindowScale};
 
 /// How long an acknowledgment of data may wait for something that carries it (RFC 9293, section 3.8.6.3 allows
 /// half a second).
@@ -29,7 +30,7 @@ impl Session {
             Disposition::ResetStranger => self.reset_stranger(segment),
             Disposition::Refused => self.lose_target(cx, CloseReason::Refused),
             Disposition::SynAck => self.synchronize(cx, segment),
-            Disposition::Reset => self.on_reset(cx),
+            Disposition::Reset => self.on_reset(cx, segment),
             Disposition::Acknowledge => self.acknowledge_now(),
             Disposition::Process => self.process(cx, segment),
         }
@@ -43,12 +44,19 @@ impl Session {
         }
     }
 
-    fn on_reset(&mut self, cx: &mut Context<'_>) {
+    /// What the RST acknowledges was taken, and is not sent again.
+    fn on_reset(&mut self, cx: &mut Context<'_>, segment: &Segment) {
         if matches!(self.state, State::Lingering { .. }) {
             self.state = State::Closed;
-        } else {
-            self.lose_target(cx, CloseReason::TargetReset);
+            return;
         }
+        if let State::Synchronized(sync) = &self.state
+            && segment.flags.contains(Flags::ACK)
+            && segment.ack.at_or_before(sync.snd.nxt)
+        {
+            self.stream.discard_to(segment.ack);
+        }
+        self.lose_target(cx, CloseReason::TargetReset);
     }
 
     fn acknowledge_now(&mut self) {
@@ -75,11 +83,17 @@ impl Session {
         let default = DEFAULT_MSS[usize::from(emitter.flow.target.is_ipv6())];
         let agreed = usize::from(segment.options.mss.unwrap_or(default));
         let mss = agreed.min(cx.config.mtu.saturating_sub(headers)).saturating_sub(emitter.options_len());
-        if let Some(sent) = syn.sent {
-            syn.rtt.sample(cx.now.saturating_duration_since(sent));
+        let echoed = segment.options.timestamps.and_then(|stamps| emitter.since(cx.now, stamps.echo));
+        let measured = syn.sent.map(|sent| cx.now.saturating_duration_since(sent)).or(echoed);
+        if let Some(rtt) = measured {
+            syn.rtt.sample(rtt);
+        }
+        let mut snd = Sender::new(segment, scale, mss.max(MIN_MSS), syn.rtt);
+        if syn.attempts > 1 {
+            snd.begin_after_lost_syn();
         }
         self.state = State::Synchronized(Box::new(Synchronized {
-            snd: Sender::new(segment, scale, mss.max(MIN_MSS), syn.rtt),
+            snd,
             rcv,
             sent_turn: None,
             answered: self.first_turn,
@@ -96,8 +110,10 @@ impl Session {
     /// Acknowledgment, window, text and FIN of an acceptable segment.
     fn process(&mut self, cx: &mut Context<'_>, segment: &Segment) {
         let State::Synchronized(sync) = &mut self.state else { return };
+        let echo = segment.options.timestamps.map(|stamps| stamps.echo);
+        let echoed = self.emitter.as_ref().and_then(|emitter| emitter.since(cx.now, echo?));
         if segment.ack.at_or_after(sync.snd.una) {
-            match sync.snd.on_ack(cx.now, segment) {
+            match sync.snd.on_ack(cx.now, segment, echoed) {
                 Acked::Advanced => {
                     self.stream.discard_to(sync.snd.una);
                     rearm_retransmit(&mut self.timers, sync, cx);
@@ -110,7 +126,12 @@ impl Session {
             Text::None => {}
             Text::Ahead => sync.ack_now = true,
             Text::InOrder => self.on_text(cx, segment),
+            Text::Filling => {
+                sync.ack_now = true;
+                self.on_text(cx, segment);
+            }
         }
+        self.leave_closed_target(cx);
         if let (State::Synchronized(sync), Some(emitter)) = (&mut self.state, &mut self.emitter)
             && emitter.options_len() > 0
         {
@@ -125,16 +146,20 @@ impl Session {
         if segment.payload_len > 0 {
             sync.on_answer(cx, segment);
         }
-        let much = sync.rcv.unacknowledged() >= 2 * sync.snd.mss;
-        if much || sync.rcv.is_closed() {
+        let named = self.emitter.as_ref().map_or(0, Emitter::named_mss);
+        if sync.rcv.owes_acknowledgment(named) || sync.rcv.is_closed() {
             sync.ack_now = true;
         } else {
             self.timers.set_if_unset(Timer::DelayedAck, cx.now + ACK_DELAY);
         }
-        // The target has closed: what was not sent needs another connection. What is on its way may still be
-        // acknowledged, or a reset will tell.
+    }
+
+    /// The target has closed: what was not sent needs another connection. What is on its way may still be
+    /// acknowledged, or a reset will tell.
+    pub(super) fn leave_closed_target(&mut self, cx: &mut Context<'_>) {
+        let State::Synchronized(sync) = &self.state else { return };
         let unsent = self.stream.segment_at(sync.snd.nxt).is_some();
-        if sync.rcv.is_closed() && unsent {
+        if sync.rcv.is_closed() && sync.snd.flight() == 0 && unsent {
             self.lose_target(cx, CloseReason::TargetClosed);
         }
     }

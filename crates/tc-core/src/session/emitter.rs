@@ -2,10 +2,13 @@
 
 use crate::counters::SentCounters;
 use crate::{ReplayConfig, Transmit};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tc_proto::{
     Flags, Flow, IpFields, PacketSpec, Segment, SeqNum, TcpOptions, Timestamps, Window, WindowScale,
 };
+
+/// An echo of our `TSval` that is older than this is not ours.
+const LONGEST_ECHO: Duration = Duration::from_mins(1);
 
 /// The SYN with which a connection is opened: the client's own, or one in its place.
 #[derive(Clone, Copy, Debug)]
@@ -62,20 +65,57 @@ impl Outgoing<'_> {
     }
 }
 
+/// Our clock for `TSval`, in milliseconds, counted from a first value on (RFC 7323, section 4.1).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    start: Instant,
+    first: u32,
+}
+
+impl Clock {
+    /// A clock that begins with the client's own value.
+    pub(crate) fn starting_from(opening: &Opening, now: Instant) -> Self {
+        Self { start: now, first: opening.options.timestamps.map_or(1, |stamps| stamps.value) }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the clock wraps")]
+    fn value(self, now: Instant) -> u32 {
+        self.first.wrapping_add(now.saturating_duration_since(self.start).as_millis() as u32)
+    }
+}
+
 /// Makes the packets of one replayed connection.
 #[derive(Debug)]
 pub(crate) struct Emitter {
     pub(crate) flow: Flow,
     opening: Opening,
     identification: u16,
-    opened: Instant,
+    clock: Clock,
     /// The target's `TSval` to echo, once timestamps were agreed upon.
     echo: Option<u32>,
 }
 
 impl Emitter {
-    pub(crate) fn new(flow: Flow, opening: Opening, now: Instant) -> Self {
-        Self { flow, opening, identification: 1, opened: now, echo: None }
+    pub(crate) fn new(flow: Flow, opening: Opening, clock: Clock) -> Self {
+        Self { flow, opening, identification: 1, clock, echo: None }
+    }
+
+    /// The clock of the flow's connections.
+    pub(crate) const fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// The time since we sent `echo` as our `TSval`; none without timestamps, or for a value that is not ours.
+    pub(crate) fn since(&self, now: Instant, echo: u32) -> Option<Duration> {
+        self.opening.options.timestamps?;
+        let elapsed = Duration::from_millis(self.clock.value(now).wrapping_sub(echo).into());
+        (echo != 0 && elapsed < LONGEST_ECHO).then_some(elapsed)
+    }
+
+    /// Octets of payload in a full segment of the target (RMSS of RFC 5681): by the size that our SYN named.
+    pub(crate) fn named_mss(&self) -> usize {
+        let named = self.opening.options.mss.map_or(536, usize::from);
+        named.saturating_sub(self.options_len()).max(1)
     }
 
     pub(crate) const fn opening(&self) -> &Opening {
@@ -101,7 +141,7 @@ impl Emitter {
         buf: &mut Vec<u8>,
     ) -> Transmit {
         let mut options = self.opening.options;
-        options.timestamps = options.timestamps.map(|_| Timestamps { value: self.clock(now), echo: 0 });
+        options.timestamps = options.timestamps.map(|_| Timestamps { value: self.clock.value(now), echo: 0 });
         let window = self.opening.window;
         self.write(&Outgoing::bare(iss, None, Flags::SYN), window, options, sent, buf)
     }
@@ -116,17 +156,9 @@ impl Emitter {
         sent: &mut SentCounters,
         buf: &mut Vec<u8>,
     ) -> Transmit {
-        let timestamps = self.echo.map(|echo| Timestamps { value: self.clock(now), echo });
+        let timestamps = self.echo.map(|echo| Timestamps { value: self.clock.value(now), echo });
         let options = TcpOptions { timestamps, ..TcpOptions::default() };
         self.write(packet, Window::MAX, options, sent, buf)
-    }
-
-    /// Our clock for `TSval`, in milliseconds from the client's own on (RFC 7323, section 4.1).
-    #[expect(clippy::cast_possible_truncation, reason = "the clock wraps")]
-    fn clock(&self, now: Instant) -> u32 {
-        let elapsed = now.saturating_duration_since(self.opened).as_millis() as u32;
-        let base = self.opening.options.timestamps.map_or(1, |stamps| stamps.value);
-        base.wrapping_add(elapsed)
     }
 
     fn write(

@@ -9,6 +9,9 @@ const MIN_RTO: Duration = Duration::from_millis(200);
 /// RFC 6298 (2.5) asks for 60 seconds at least; a replay that is to go on soon after a failure takes less.
 const MAX_RTO: Duration = Duration::from_secs(5);
 
+/// When the SYN was lost (RFC 6298, 5.7).
+const RTO_AFTER_LOST_SYN: Duration = Duration::from_secs(3);
+
 /// Smoothed round-trip time and the timeout that follows from it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RttEstimator {
@@ -38,11 +41,10 @@ impl RttEstimator {
         self.rto = (self.rto * 2).min(MAX_RTO);
     }
 
-    /// Ends the back-off when new data is acknowledged without a sample (RFC 6298, section 5, last paragraph:
-    /// the estimate stands, the doubling need not).
-    pub(crate) fn end_back_off(&mut self) {
-        if let Some((srtt, rttvar)) = self.smoothed {
-            self.rto = (srtt + rttvar * 4).clamp(MIN_RTO, MAX_RTO);
+    /// The SYN was sent again and gave no sample: data begins with three seconds (RFC 6298, 5.7).
+    pub(crate) fn begin_after_lost_syn(&mut self) {
+        if self.smoothed.is_none() {
+            self.rto = self.rto.max(RTO_AFTER_LOST_SYN).min(MAX_RTO);
         }
     }
 
@@ -84,7 +86,7 @@ mod tests {
             rtt.back_off();
         }
         assert_eq!(rtt.rto(), MAX_RTO);
-        rtt.end_back_off();
+        rtt.sample(Duration::from_micros(50));
         assert_eq!(rtt.rto(), MIN_RTO);
     }
 }

@@ -61,6 +61,8 @@ pub(crate) struct Sender {
     timed: Option<(SeqNum, Instant)>,
     /// Timeouts since the target was last heard of.
     pub(crate) timeouts: u32,
+    /// Whether the only octet on its way probes a closed window.
+    probing: bool,
 }
 
 impl Sender {
@@ -83,7 +85,14 @@ impl Sender {
             rtt,
             timed: None,
             timeouts: 0,
+            probing: false,
         }
+    }
+
+    /// The SYN was lost (RFC 5681, section 3.1; RFC 6298, 5.7).
+    pub(crate) fn begin_after_lost_syn(&mut self) {
+        self.cwnd = self.mss;
+        self.rtt.begin_after_lost_syn();
     }
 
     /// Octets sent and not acknowledged.
@@ -125,26 +134,42 @@ impl Sender {
         match recovery.cause {
             Cause::Timeout => recovery.point,
             Cause::DuplicateAcks => {
-                let first = self.una + self.mss;
-                self.sacked.highest().map_or(first, |highest| highest.latest(first)).earliest(recovery.point)
+                // Without SACK, one segment is known to be lost: the first.
+                let first = if recovery.cursor == self.una { self.una + self.mss } else { recovery.cursor };
+                self.sacked.highest().unwrap_or(first).earliest(recovery.point)
             }
         }
     }
 
-    /// Processes SEG.ACK, which lies between SND.UNA and SND.NXT, and its SACK blocks.
-    pub(crate) fn on_ack(&mut self, now: Instant, segment: &Segment) -> Acked {
+    /// Processes SEG.ACK, which lies between SND.UNA and SND.NXT, and its SACK blocks. `echoed` is the round-trip
+    /// time by the timestamps option, which is not ambiguous even for what was sent again (RFC 7323, section 4).
+    pub(crate) fn on_ack(&mut self, now: Instant, segment: &Segment, echoed: Option<Duration>) -> Acked {
         self.timeouts = 0;
+        let sacked_before = self.sacked.octets();
         self.take_sack_blocks(segment);
         if segment.ack.after(self.una) {
-            self.advance(now, segment.ack);
+            self.advance(now, segment.ack, echoed);
             self.update_window(segment);
             return Acked::Advanced;
         }
-        let same_window = segment.window.octets(self.scale) == self.wnd;
+        let wnd_before = self.wnd;
         self.update_window(segment);
-        // RFC 5681, section 2, DUPLICATE ACKNOWLEDGMENT.
-        let duplicate = self.flight() > 0 && segment.sequence_len() == 0 && same_window;
-        if duplicate { self.on_duplicate_ack() } else { Acked::Same }
+        if self.probing && wnd_before == 0 && self.wnd > 0 {
+            self.withdraw_probe();
+            return Acked::Same;
+        }
+        // DUPLICATE ACKNOWLEDGMENT of RFC 5681, section 2; with SACK of RFC 6675, section 2.
+        let sacked_more = self.sacked.octets() > sacked_before;
+        let plain = segment.sequence_len() == 0 && self.wnd == wnd_before;
+        if self.flight() > 0 && (sacked_more || plain) { self.on_duplicate_ack() } else { Acked::Same }
+    }
+
+    /// The target did not take the octet that probed its window: it goes with what follows it.
+    fn withdraw_probe(&mut self) {
+        self.nxt = self.una;
+        self.recovery = None;
+        self.timed = None;
+        self.probing = false;
     }
 
     fn take_sack_blocks(&mut self, segment: &Segment) {
@@ -156,7 +181,8 @@ impl Sender {
         }
     }
 
-    fn advance(&mut self, now: Instant, ack: SeqNum) {
+    fn advance(&mut self, now: Instant, ack: SeqNum, echoed: Option<Duration>) {
+        self.probing = false;
         let octets = ack.octets_since(self.una);
         self.una = ack;
         self.dup_acks = 0;
@@ -166,7 +192,12 @@ impl Sender {
                 self.rtt.sample(now.saturating_duration_since(sent));
                 self.timed = None;
             }
-            Some(_) | None => self.rtt.end_back_off(),
+            Some(_) => {}
+            None => {
+                if let Some(rtt) = echoed {
+                    self.rtt.sample(rtt);
+                }
+            }
         }
         let Some(recovery) = &mut self.recovery else {
             self.grow(octets);
@@ -232,8 +263,9 @@ impl Sender {
         self.recovery = Some(Recovery { cause: Cause::Timeout, point: self.nxt, cursor: self.una });
     }
 
-    /// A window that stays closed was probed, not a loss noticed.
+    /// A window that stays closed is probed; no loss was noticed.
     pub(crate) fn on_probe(&mut self) {
+        self.probing = true;
         self.timeouts += 1;
         self.rtt.back_off();
     }
@@ -245,10 +277,17 @@ impl Sender {
         let start = self.sacked.end_of_range_at(cursor).unwrap_or(cursor);
         let limit = self.loss_limit(recovery);
         let until = self.sacked.next_start_after(start).map_or(limit, |next| next.earliest(limit));
-        let len = until.octets_since(start).min(self.mss);
+        let len = until.octets_since(start).min(self.mss).min(self.retransmittable_window(start));
         // The first retransmission does not wait for the congestion window (RFC 6582, section 3.2, step 2).
         let may = start == self.una || self.usable_congestion_window() >= len;
         (len > 0 && may).then_some((start, len))
+    }
+
+    /// Octets from `start` on that the window takes. One that shrank is not overstepped, and a closed one is probed
+    /// with one octet (RFC 9293, section 3.8.6, SHLD-16 and MUST-35).
+    fn retransmittable_window(&self, start: SeqNum) -> usize {
+        let probe = usize::from(start == self.una);
+        (self.una + self.wnd).octets_since(start).max(probe)
     }
 
     /// Octets up to `end` were sent again.

@@ -229,11 +229,11 @@ impl ClientStream {
         if segment.payload.is_empty() && !segment.ends() {
             return Offered::Ack;
         }
+        if segment.flags.contains(Flags::RST) {
+            return self.reset(&segment, ahead);
+        }
         if ahead.unsigned_abs() as usize > MAX_AHEAD || self.is_behind_end(&segment) {
             return Offered::OutOfWindow;
-        }
-        if segment.flags.contains(Flags::RST) {
-            return self.reset(ahead);
         }
         if ahead > 0 {
             return self.hold(segment);
@@ -246,13 +246,20 @@ impl ClientStream {
         offered
     }
 
-    /// A RST counts within the window only: at the next octet, or somewhat ahead when data was not captured.
-    fn reset(&mut self, ahead: i32) -> Offered {
-        if ahead < 0 {
+    /// A RST counts within the window only: at the next octet, or somewhat ahead when data was not captured. One
+    /// that acknowledges nothing answers data that came too late: the client had been answered then.
+    fn reset(&mut self, segment: &Held<&[u8]>, ahead: i32) -> Offered {
+        let in_window = (0..=MAX_AHEAD).contains(&usize::try_from(ahead).unwrap_or(usize::MAX));
+        if !in_window || self.end.is_some_and(|end| end.kind == EndKind::Reset) {
             return Offered::OutOfWindow;
         }
-        self.held = HeldSegments::default();
-        self.finish(EndKind::Reset, true);
+        let answered = if segment.flags.contains(Flags::ACK) {
+            self.ack.is_some_and(|last| segment.ack.is_after(last))
+        } else {
+            self.turn.is_some()
+        };
+        let answered = answered || self.end.is_some_and(|end| end.answered);
+        self.finish(EndKind::Reset, answered);
         Offered::End
     }
 
@@ -309,8 +316,9 @@ impl ClientStream {
         (turn, before != Some(turn))
     }
 
-    /// Ends the stream where it stands.
+    /// Ends the stream where it stands. What waits behind a hole is lost.
     pub(crate) fn finish(&mut self, kind: EndKind, answered: bool) {
+        self.held = HeldSegments::default();
         self.end = Some(End { kind, answered });
     }
 

@@ -54,7 +54,7 @@ impl Session {
         let State::Synchronized(sync) = &mut self.state else { return };
         if let Some(Wait::Answer(turn)) = sync.wait {
             sync.answered = turn;
-            cx.counters.requests.unanswered += 1;
+            cx.counters.requests.unanswered += u64::from(self.stream.segment_at(sync.snd.nxt).is_some());
         }
     }
 

@@ -129,9 +129,14 @@ impl Synchronized {
 
     fn on_sent(&mut self, cx: &Context<'_>, out: &mut Output<'_>, octets: usize) {
         self.active = cx.now;
+        let deadline = cx.now + self.snd.rto();
+        // RFC 6298 (5.1). With nothing on its way, what runs is the persist timer.
+        if self.snd.flight() == 0 {
+            out.timers.set(Timer::Retransmit, deadline);
+        } else {
+            out.timers.set_if_unset(Timer::Retransmit, deadline);
+        }
         self.snd.on_sent(cx.now, octets);
-        // RFC 6298 (5.1).
-        out.timers.set_if_unset(Timer::Retransmit, cx.now + self.snd.rto());
     }
 
     fn retransmit(&mut self, cx: &mut Context<'_>, out: &mut Output<'_>, seq: SeqNum, len: usize) -> Transmit {
