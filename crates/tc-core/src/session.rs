@@ -9,6 +9,7 @@
 
 mod admit;
 mod apply;
+mod captured;
 mod classify;
 mod closing;
 mod emitter;
@@ -25,13 +26,14 @@ use crate::counters::Counters;
 use crate::timer::{Timer, TimerTable};
 use crate::{CloseReason, ReplayConfig, Waiting};
 use admit::Wait;
+pub(crate) use captured::Offered;
+use captured::{EndKind, Turn};
 use emitter::{Clock, Emitter, Opening};
 use receiver::Receiver;
 use rtt::RttEstimator;
 use sender::Sender;
 use std::time::{Duration, Instant};
-pub(crate) use stream::Offered;
-use stream::{ClientStream, EndKind, Turn};
+use stream::ClientStream;
 use tc_proto::{Flow, IpFields, PacketRef, SeqNum};
 
 /// A hole in the captured stream that is older than this was never seen by the capture: a client whose packet
@@ -241,6 +243,7 @@ impl Session {
             self.emitter.as_ref().map_or_else(|| Clock::starting_from(&opening, cx.now), Emitter::clock);
         self.emitter = Some(Emitter::new(flow, opening, clock));
         self.state = State::Routing;
+        self.restart_idle_timer(cx);
     }
 
     /// The route is announced.

@@ -1,7 +1,8 @@
 //! What may be sent next.
 
 use super::Synchronized;
-use super::stream::{Captured, ClientStream, End, EndKind, Turn};
+use super::captured::{Captured, End, EndKind, Turn};
+use super::stream::ClientStream;
 use crate::{Pace, Waiting};
 use std::time::{Duration, Instant};
 
@@ -94,18 +95,15 @@ impl Synchronized {
     }
 
     fn admit_end(&self, now: Instant, stream: &ClientStream, end: End) -> Admission {
-        if self.snd.nxt.after(stream.next()) {
-            // The FIN is sent: only a RST can follow it.
-            return match end.kind {
-                EndKind::Fin => Admission::Nothing,
-                EndKind::Reset => Admission::Reset,
-            };
+        let fin_sent = self.snd.nxt.after(stream.next());
+        if fin_sent && end.kind == EndKind::Fin {
+            return Admission::Nothing;
         }
         let turn = stream.end_turn(end);
         if turn > self.answered && !self.rcv.is_closed() {
             return Admission::Wait(Wait::Answer(turn));
         }
-        if self.snd.flight() > 0 {
+        if self.snd.flight() > 0 && !fin_sent {
             return Admission::Wait(Wait::Delivery);
         }
         let quiet = self.active + QUIET;

@@ -1,6 +1,6 @@
 //! The end of a connection to the target, and of the session.
 
-use super::stream::EndKind;
+use super::captured::EndKind;
 use super::{Context, LINGER, Reset, Session, State};
 use crate::CloseReason;
 use crate::timer::Timer;
@@ -13,6 +13,7 @@ impl Session {
             self.reset = self.reset_of_open_connection();
         }
         cx.counters.sessions.count_closed(reason);
+        cx.counters.requests.given_up += u64::from(self.has_unanswered_request());
         self.state = State::Idle;
         for timer in [Timer::Retransmit, Timer::DelayedAck, Timer::Admission] {
             self.timers.stop(timer);
@@ -26,6 +27,14 @@ impl Session {
         if self.stream.end().is_some() {
             self.on_client_end(cx);
         }
+    }
+
+    /// Whether the target took the latest request whole and has not begun to answer it.
+    fn has_unanswered_request(&self) -> bool {
+        let State::Synchronized(sync) = &self.state else { return false };
+        let unanswered = sync.sent_turn.filter(|(turn, _)| sync.answered <= *turn);
+        unanswered.is_some_and(|(_, begin)| begin.before(self.stream.base()))
+            && !self.stream.begins_with_a_rest()
     }
 
     pub(super) fn reset_of_open_connection(&self) -> Option<Reset> {

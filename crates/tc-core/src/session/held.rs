@@ -1,6 +1,6 @@
 //! Captured segments that wait behind a hole.
 
-use super::stream::{EndKind, OnlineAck};
+use super::captured::{EndKind, OnlineAck};
 use std::collections::VecDeque;
 use tc_proto::{Flags, SeqNum};
 

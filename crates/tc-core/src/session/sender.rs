@@ -154,8 +154,8 @@ impl Sender {
         }
         let wnd_before = self.wnd;
         self.update_window(segment);
-        if self.probing && wnd_before == 0 && self.wnd > 0 {
-            self.withdraw_probe();
+        if wnd_before == 0 && self.wnd > 0 {
+            self.on_window_opened();
             return Acked::Same;
         }
         // DUPLICATE ACKNOWLEDGMENT of RFC 5681, section 2; with SACK of RFC 6675, section 2.
@@ -165,11 +165,14 @@ impl Sender {
     }
 
     /// The target did not take the octet that probed its window: it goes with what follows it.
-    fn withdraw_probe(&mut self) {
-        self.nxt = self.una;
-        self.recovery = None;
-        self.timed = None;
-        self.probing = false;
+    fn on_window_opened(&mut self) {
+        if std::mem::take(&mut self.probing) {
+            self.nxt = self.una;
+            self.recovery = None;
+            self.timed = None;
+        } else if let Some(recovery) = &mut self.recovery {
+            recovery.cursor = self.una;
+        }
     }
 
     fn take_sack_blocks(&mut self, segment: &Segment) {

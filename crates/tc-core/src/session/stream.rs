@@ -1,5 +1,6 @@
 //! The captured side: what the client sent, put in order.
 
+use super::captured::{Captured, End, EndKind, Offered, OnlineAck, Turn};
 use super::held::{Held, HeldSegments};
 use std::collections::VecDeque;
 use tc_proto::{Flags, PacketRef, SeqNum};
@@ -11,91 +12,6 @@ const MAX_AHEAD: usize = 1 << 24;
 const RETAINED_OCTETS: usize = 4096;
 /// Octets that may wait behind a hole.
 const MAX_HELD_OCTETS: usize = 8 << 20;
-
-/// A captured acknowledgment: a number of the *online* server's sequence space. It may be compared with others
-/// of its kind, to see whether the client had received something in between, and is good for nothing else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct OnlineAck(SeqNum);
-
-impl OnlineAck {
-    pub(crate) const fn new(ack: SeqNum) -> Self {
-        Self(ack)
-    }
-
-    /// Whether the client had received more when it sent `self`.
-    pub(crate) const fn is_after(self, earlier: Self) -> bool {
-        self.0.after(earlier.0)
-    }
-}
-
-/// How often the online server had its say before a request: the number of times that the client's
-/// acknowledgment had advanced from one data segment to the next.
-pub(crate) type Turn = u32;
-
-/// One captured data segment that is in order. Its octets are in the stream.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Captured {
-    pub(crate) seq: SeqNum,
-    pub(crate) len: usize,
-    pub(crate) flags: Flags,
-    /// Where urgent data ends.
-    pub(crate) urgent_end: Option<SeqNum>,
-    pub(crate) turn: Turn,
-    /// Whether a request begins with it.
-    pub(crate) begins: bool,
-}
-
-impl Captured {
-    pub(crate) fn end(&self) -> SeqNum {
-        self.seq + self.len
-    }
-
-    /// The flag and the pointer of urgent data as seen from `seq` (RFC 9293, section 3.8.5).
-    pub(crate) fn urgent_at(&self, seq: SeqNum) -> (Flags, u16) {
-        match self.urgent_end.map(|end| end.octets_since(seq)) {
-            None | Some(0) => (Flags::NONE, 0),
-            Some(octets) => (Flags::URG, u16::try_from(octets).unwrap_or(u16::MAX)),
-        }
-    }
-}
-
-/// How the client ended its side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum EndKind {
-    /// FIN: nothing more to send.
-    Fin,
-    /// RST, or a client that has gone without a word.
-    Reset,
-}
-
-/// The end of the captured stream.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct End {
-    pub(crate) kind: EndKind,
-    /// Whether the client had received something after its last data.
-    pub(crate) answered: bool,
-}
-
-/// What became of a captured packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Offered {
-    /// Its data is in order.
-    Data,
-    /// Its data waits behind a hole.
-    Held,
-    /// The client's FIN or RST.
-    End,
-    /// Nothing but an acknowledgment.
-    Ack,
-    /// Already seen: the client sent it again.
-    Retransmission,
-    /// Data of a connection whose next request has not begun.
-    NotJoined,
-    /// Sequence numbers that cannot belong to this connection, or data behind its end.
-    OutOfWindow,
-    /// More than may be kept.
-    Overflow,
-}
 
 /// Where the stream stands towards the client's connection.
 #[derive(Clone, Copy, Debug)]
@@ -338,10 +254,15 @@ impl ClientStream {
         let begins = |segment: &Captured| segment.begins && segment.seq.at_or_after(from);
         let index = self.segments.iter().position(begins).unwrap_or(self.segments.len());
         let begin = self.segments.get(index).map_or(self.next, |segment| segment.seq);
-        let cut = u64::from(index > 0 && self.segments.front().is_some_and(|first| !first.begins));
+        let cut = u64::from(index > 0 && self.begins_with_a_rest());
         let whole = self.segments.range(..index).filter(|segment| segment.begins).count() as u64;
         self.discard_to(begin);
         cut + whole
+    }
+
+    /// Whether the first segment kept is the rest of a request whose beginning is not kept.
+    pub(crate) fn begins_with_a_rest(&self) -> bool {
+        self.segments.front().is_some_and(|segment| !segment.begins)
     }
 
     /// The turn of the first segment kept.

@@ -1,4 +1,5 @@
-use super::{ClientStream, EndKind, Offered};
+use super::ClientStream;
+use crate::session::captured::{EndKind, Offered};
 use proptest::prelude::*;
 use tc_proto::{Flags, IpFields, PacketRef, PacketSpec, SeqNum, TcpOptions, Window};
 
