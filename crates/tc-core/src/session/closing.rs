@@ -1,6 +1,6 @@
 //! The end of a connection to the target, and of the session.
 
-use super::captured::EndKind;
+use super::captured::{EndKind, Turn};
 use super::{Context, LINGER, Reset, Session, State};
 use crate::CloseReason;
 use crate::timer::Timer;
@@ -13,7 +13,9 @@ impl Session {
             self.reset = self.reset_of_open_connection();
         }
         cx.counters.sessions.count_closed(reason);
-        cx.counters.requests.given_up += u64::from(self.has_unanswered_request());
+        if let Some(turn) = self.unanswered_turn() {
+            cx.counters.requests.given_up += self.stream.give_up(turn);
+        }
         self.state = State::Idle;
         for timer in [Timer::Retransmit, Timer::DelayedAck, Timer::Admission] {
             self.timers.stop(timer);
@@ -29,12 +31,11 @@ impl Session {
         }
     }
 
-    /// Whether the target took the latest request whole and has not begun to answer it.
-    fn has_unanswered_request(&self) -> bool {
-        let State::Synchronized(sync) = &self.state else { return false };
-        let unanswered = sync.sent_turn.filter(|(turn, _)| sync.answered <= *turn);
-        unanswered.is_some_and(|(_, begin)| begin.before(self.stream.base()))
-            && !self.stream.begins_with_a_rest()
+    /// The turn of the latest request, if the target took some of it and has not begun to answer.
+    fn unanswered_turn(&self) -> Option<Turn> {
+        let State::Synchronized(sync) = &self.state else { return None };
+        let (turn, begin) = sync.sent_turn?;
+        (sync.answered <= turn && begin.before(self.stream.base())).then_some(turn)
     }
 
     pub(super) fn reset_of_open_connection(&self) -> Option<Reset> {

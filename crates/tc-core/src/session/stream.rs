@@ -42,6 +42,8 @@ pub(crate) struct ClientStream {
     end: Option<End>,
     /// Requests that began.
     begun: u64,
+    /// The turn of the last request that was given up.
+    given_up: Option<Turn>,
 }
 
 impl ClientStream {
@@ -58,6 +60,7 @@ impl ClientStream {
             turn: None,
             end: None,
             begun: 0,
+            given_up: None,
         }
     }
 
@@ -254,15 +257,14 @@ impl ClientStream {
         let begins = |segment: &Captured| segment.begins && segment.seq.at_or_after(from);
         let index = self.segments.iter().position(begins).unwrap_or(self.segments.len());
         let begin = self.segments.get(index).map_or(self.next, |segment| segment.seq);
-        let cut = u64::from(index > 0 && self.begins_with_a_rest());
-        let whole = self.segments.range(..index).filter(|segment| segment.begins).count() as u64;
+        let turns: Vec<_> = self.segments.range(..index).map(|segment| segment.turn).collect();
         self.discard_to(begin);
-        cut + whole
+        turns.into_iter().map(|turn| self.give_up(turn)).sum()
     }
 
-    /// Whether the first segment kept is the rest of a request whose beginning is not kept.
-    pub(crate) fn begins_with_a_rest(&self) -> bool {
-        self.segments.front().is_some_and(|segment| !segment.begins)
+    /// Gives up the request of a turn: 1, or 0 if it was given up before and this is the rest of it.
+    pub(crate) fn give_up(&mut self, turn: Turn) -> u64 {
+        u64::from(self.given_up.replace(turn) != Some(turn))
     }
 
     /// The turn of the first segment kept.
