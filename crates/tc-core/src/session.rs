@@ -64,6 +64,8 @@ struct Synchronized {
     sent_turn: Option<(Turn, SeqNum)>,
     /// Requests of turns up to this one may go: the target has begun to answer what was before.
     answered: Turn,
+    /// Whether the target has said anything behind its SYN-ACK: then it has our acknowledgment of that.
+    confirmed: bool,
     /// Whether an acknowledgment must go out at once.
     ack_now: bool,
     /// What the next captured octets wait for.

@@ -97,6 +97,7 @@ impl Session {
             rcv,
             sent_turn: None,
             answered: self.first_turn,
+            confirmed: false,
             ack_now: false,
             wait: None,
             probe: false,
@@ -110,6 +111,7 @@ impl Session {
     /// Acknowledgment, window, text and FIN of an acceptable segment.
     fn process(&mut self, cx: &mut Context<'_>, segment: &Segment) {
         let State::Synchronized(sync) = &mut self.state else { return };
+        sync.confirmed = true;
         let echo = segment.options.timestamps.map(|stamps| stamps.echo);
         let echoed = self.emitter.as_ref().and_then(|emitter| emitter.since(cx.now, echo?));
         if segment.ack.at_or_after(sync.snd.una) {

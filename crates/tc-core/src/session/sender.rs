@@ -273,6 +273,11 @@ impl Sender {
         self.rtt.back_off();
     }
 
+    /// The target says nothing, though nothing is on its way to it.
+    pub(crate) fn on_silence(&mut self) {
+        self.rtt.back_off();
+    }
+
     /// What is to be sent again next: where it begins, and how many octets at most.
     pub(crate) fn retransmission(&self) -> Option<(SeqNum, usize)> {
         let recovery = self.recovery?;

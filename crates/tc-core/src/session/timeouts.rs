@@ -4,6 +4,7 @@ use super::admit::Wait;
 use super::{Context, HOLE_LIMIT, MAX_TIMEOUTS, Session, State, Synchronized};
 use crate::CloseReason;
 use crate::timer::{Timer, TimerTable};
+use std::time::Duration;
 
 impl Session {
     /// Does what is due.
@@ -37,10 +38,10 @@ impl Session {
                 syn.due = true;
                 (syn.attempts, syn.rtt.rto())
             }
-            State::Synchronized(sync) => {
-                sync.on_retransmit_timeout();
-                (sync.snd.timeouts, sync.snd.rto())
-            }
+            State::Synchronized(sync) => match sync.on_retransmit_timeout() {
+                Some(rto) => (sync.snd.timeouts, rto),
+                None => return,
+            },
             State::Idle | State::Routing | State::Lingering { .. } | State::Closed => return,
         };
         self.timers.set(Timer::Retransmit, cx.now + rto);
@@ -111,13 +112,20 @@ impl Session {
 }
 
 impl Synchronized {
-    /// Something was not acknowledged in time, or a window stays closed.
-    fn on_retransmit_timeout(&mut self) {
+    /// Something was not acknowledged in time, a window stays closed, or the handshake may not be complete. How long to
+    /// wait now.
+    fn on_retransmit_timeout(&mut self) -> Option<Duration> {
         if self.snd.flight() > 0 {
             self.snd.on_timeout();
-        } else {
+        } else if self.wait == Some(Wait::Window) {
             self.probe = true;
             self.snd.on_probe();
+        } else if !self.confirmed {
+            self.ack_now = true;
+            self.snd.on_silence();
+        } else {
+            return None;
         }
+        Some(self.snd.rto())
     }
 }

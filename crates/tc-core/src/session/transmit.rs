@@ -94,14 +94,25 @@ impl Synchronized {
     fn wait_for(&mut self, cx: &Context<'_>, out: &mut Output<'_>, before: Option<Wait>, wait: Wait) {
         self.wait = Some(wait);
         match wait {
-            Wait::Answer(_) if before == Some(wait) => {}
-            Wait::Answer(_) => out.timers.set(Timer::Admission, cx.now + cx.config.answer_limit),
+            Wait::Answer(_) if before == Some(wait) => self.repeat_handshake_ack(cx, out),
+            Wait::Answer(_) => {
+                out.timers.set(Timer::Admission, cx.now + cx.config.answer_limit);
+                self.repeat_handshake_ack(cx, out);
+            }
             Wait::Quiet(until) => out.timers.set(Timer::Admission, until),
             // The persist timer (RFC 9293, section 3.8.6.1).
             Wait::Window if self.snd.flight() == 0 => {
                 out.timers.set_if_unset(Timer::Retransmit, cx.now + self.snd.rto());
             }
             Wait::Window | Wait::CongestionWindow | Wait::Delivery => {}
+        }
+    }
+
+    /// A target that sent its SYN-ACK with a SYN cookie keeps no state and does not repeat it: when our acknowledgment
+    /// was lost and a greeting is waited for, nobody else would ever say anything (RFC 4987, section 3.6).
+    fn repeat_handshake_ack(&self, cx: &Context<'_>, out: &mut Output<'_>) {
+        if !self.confirmed && self.snd.flight() == 0 {
+            out.timers.set_if_unset(Timer::Retransmit, cx.now + self.snd.rto());
         }
     }
 

@@ -3,8 +3,8 @@
 mod packet;
 mod settings;
 
-use super::script::{Action, ClientChange, Family, Line, Number, Place, Pool, RouteFacts, Scope, Script};
-use super::script::{Settings, When};
+use super::script::{Action, ClientChange, Expectation, Family, Line, Number, Place, Pool, RouteFacts};
+use super::script::{Scope, Script, Settings, When};
 use std::fs;
 use std::path::Path;
 use std::rc::Rc;
@@ -86,13 +86,14 @@ fn action(line: &str) -> Result<Action, String> {
         "tunnel" => tunnel(rest),
         "client" => client(rest),
         "target" => new_target(rest),
-        "expect" => expectation(rest),
+        "expect" => expectation(rest).map(Action::Expect),
         _ => packet_line(word, rest),
     }
 }
 
 fn packet_line(word: &str, rest: &str) -> Result<Action, String> {
-    let unknown = || format!("'{word}' is no party; write c>, t>, >t or >r, with a number for other connections");
+    let unknown =
+        || format!("'{word}' is no party; write c>, t>, >t or >r, with a number for other connections");
     if let Some(party) = word.strip_prefix('>') {
         let connection = connection(party.get(1..).unwrap_or_default())?;
         return match party.chars().next() {
@@ -143,7 +144,9 @@ fn client(text: &str) -> Result<Action, String> {
     let words: Vec<_> = text.split_whitespace().collect();
     let (connection_text, change) = match *words.as_slice() {
         [own, "has", "port", "of", other] => (own, ClientChange::SamePort(connection(other)?)),
-        [own, "has", "port", "and", "iss", "of", other] => (own, ClientChange::SamePortAndIss(connection(other)?)),
+        [own, "has", "port", "and", "iss", "of", other] => {
+            (own, ClientChange::SamePortAndIss(connection(other)?))
+        }
         [own, "is", "local"] => (own, ClientChange::Loopback),
         _ => return Err("write 'client 2 has port [and iss] of 1' or 'client 1 is local'".to_owned()),
     };
@@ -157,15 +160,15 @@ fn new_target(text: &str) -> Result<Action, String> {
     }
 }
 
-fn expectation(text: &str) -> Result<Action, String> {
+fn expectation(text: &str) -> Result<Expectation, String> {
     let (what, rest) = text.split_once(' ').unwrap_or((text, ""));
     match what {
-        "nothing" => Ok(Action::ExpectNothing),
-        "counters" => pairs(rest).map(Action::ExpectCounters),
-        "waiting" => pairs(rest).map(Action::ExpectWaiting),
-        "sessions" => number(rest).map(Action::ExpectSessions),
-        "octets" => number(rest).map(Action::ExpectOctets),
-        "no" if rest == "timer" => Ok(Action::ExpectNoTimer),
+        "nothing" => Ok(Expectation::Nothing),
+        "counters" => pairs(rest).map(Expectation::Counters),
+        "waiting" => pairs(rest).map(Expectation::Waiting),
+        "sessions" => number(rest).map(Expectation::Sessions),
+        "octets" => number(rest).map(Expectation::Octets),
+        "no" if rest == "timer" => Ok(Expectation::NoTimer),
         _ => Err(format!("'{text}' cannot be expected")),
     }
 }

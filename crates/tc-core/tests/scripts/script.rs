@@ -97,12 +97,20 @@ pub(crate) enum Action {
     Client(Number, ClientChange),
     /// The target's next connection has another initial sequence number.
     NewTarget(Number),
-    ExpectNothing,
-    ExpectCounters(Vec<(String, u64)>),
-    ExpectSessions(usize),
-    ExpectOctets(usize),
-    ExpectWaiting(Vec<(String, usize)>),
-    ExpectNoTimer,
+    /// `expect`.
+    Expect(Expectation),
+}
+
+/// What must hold for the engine's state.
+#[derive(Clone, Debug)]
+pub(crate) enum Expectation {
+    /// That nothing was sent, which holds for any line.
+    Nothing,
+    Counters(Vec<(String, u64)>),
+    Sessions(usize),
+    Octets(usize),
+    Waiting(Vec<(String, usize)>),
+    NoTimer,
 }
 
 /// How a connection's client differs from what its number says.

@@ -28,17 +28,8 @@ pub(super) fn parse(text: &str) -> Result<(Packet, Manner), String> {
     let mut words = text.split_whitespace();
     let flags = flags(words.next().unwrap_or_default())?;
     let (seq, len) = range(words.next().unwrap_or_default())?;
-    let mut packet = Packet {
-        flags,
-        seq,
-        len,
-        ack: None,
-        window: None,
-        urgent: 0,
-        ttl: None,
-        traffic_class: None,
-        options,
-    };
+    let mut packet =
+        Packet { flags, seq, len, ack: None, window: None, urgent: 0, ttl: None, traffic_class: None, options };
     let mut manner = Manner::Whole;
     while let Some(word) = words.next() {
         if word == "as" {
@@ -105,7 +96,9 @@ fn range(text: &str) -> Result<(i64, usize), String> {
 }
 
 fn split_options(text: &str) -> Result<(String, Option<Options>), String> {
-    let Some((before, rest)) = text.split_once('<') else { return Ok((text.to_owned(), Some(Options::default()))) };
+    let Some((before, rest)) = text.split_once('<') else {
+        return Ok((text.to_owned(), Some(Options::default())));
+    };
     let (list, after) = rest.split_once('>').ok_or("'<' without '>'")?;
     let rest = format!("{before} {after}");
     if list == "..." {

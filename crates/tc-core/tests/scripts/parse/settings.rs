@@ -22,7 +22,9 @@ pub(super) fn apply(settings: &mut Settings, text: &str) -> Result<(), String> {
         "percentage" => config.admission.percentage = number(value)?,
         "copies" => config.admission.copies = number(value)?,
         "port-shift" => config.admission.port_shift = number(value)?,
-        "pace" => config.pace = choose(value, &[("answered", Pace::Answered), ("unanswered", Pace::Unanswered)])?,
+        "pace" => {
+            config.pace = choose(value, &[("answered", Pace::Answered), ("unanswered", Pace::Unanswered)])?;
+        }
         "join" => config.admission.join = choose(value, &[("never", Join::Never)])?,
         "ramp" => config.admission.ramp = choose(value, &[("one-each-second", Ramp::OneEachSecond)])?,
         "tolerance" => settings.tolerance = seconds(value)?,
