@@ -74,10 +74,13 @@ fn classify_synchronized(sync: &Synchronized, segment: &Segment) -> Disposition 
     if segment.ack.after(sync.snd.nxt) { Disposition::Acknowledge } else { Disposition::Process }
 }
 
-/// TIME-WAIT: the only thing that can arrive is a retransmission of the FIN: acknowledge it.
+/// TIME-WAIT: the only thing that can arrive is a retransmission of the FIN: acknowledge it. A SYN-ACK answers an old
+/// duplicate of our SYN that the network delivered late: a connection of which nobody knows.
 fn classify_lingering(segment: &Segment) -> Disposition {
     if segment.flags.contains(Flags::RST) {
         Disposition::Reset
+    } else if segment.flags.contains(Flags::SYN) {
+        classify_unknown(segment)
     } else if segment.sequence_len() > 0 {
         Disposition::Acknowledge
     } else {

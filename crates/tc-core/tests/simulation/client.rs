@@ -15,8 +15,6 @@ pub(crate) struct Faults {
     pub(crate) twice: u32,
     /// Octets from the middle of one segment to the middle of another are sent again.
     pub(crate) overlap: u32,
-    /// Never captured.
-    pub(crate) holes: u32,
 }
 
 /// A captured packet.
@@ -79,12 +77,11 @@ impl Client<'_> {
         }
         let last = self.plan.requests.len();
         match self.plan.ending {
-            Ending::HalfClose => self.await_answers(last - waiting..last),
+            Ending::HalfClose | Ending::Silence => self.await_answers(last - waiting..last),
             Ending::EarlyReset => {
                 self.now = self.now.max(self.arrived) + Duration::from_millis(5);
                 self.end(Flags::RST);
             }
-            Ending::Silence => self.await_answers(last - waiting..last),
             Ending::Reset => {
                 self.await_answers(last - waiting..last);
                 self.now = self.now.max(self.arrived) + Duration::from_millis(5);
@@ -111,7 +108,7 @@ impl Client<'_> {
 
     /// The answers to some requests come, and are acknowledged here and there.
     fn await_answers(&mut self, requests: Range<usize>) {
-        for request in self.plan.requests[requests].to_vec() {
+        for request in &self.plan.requests[requests] {
             self.now = self.now.max(self.arrived) + request.online.delay;
             self.receive(request.online.len);
         }
@@ -133,8 +130,7 @@ impl Client<'_> {
     }
 
     fn acknowledge(&mut self) {
-        let ack =
-            Sketch { seq: self.seq(), flags: Flags::ACK, options: self.options(), payload: Vec::new() };
+        let ack = Sketch { seq: self.seq(), flags: Flags::ACK, options: self.options(), payload: Vec::new() };
         self.capture(self.now, &ack);
     }
 
@@ -147,11 +143,16 @@ impl Client<'_> {
             from += octets.len() / 2;
         }
         let seen = self.plan.joined.is_none_or(|joined| joined <= index);
+        let mut hole = self.plan.hole.filter(|hole| *hole == index).map(|_| self.rng.len(0..octets.len()));
         while from < octets.end {
             let to = octets.end.min(from + self.rng.len(request.segment / 2..request.segment) + 1);
             self.now += self.rng.micros(5..400);
             self.sent = to;
-            if seen {
+            // What the capture never saw.
+            let lost = hole.is_some_and(|hole| octets.start + hole < to);
+            if lost {
+                hole = None;
+            } else if seen {
                 self.send(from..to, to == octets.end);
             }
             from = to;
@@ -169,9 +170,6 @@ impl Client<'_> {
             flags |= Flags::FIN;
         }
         let sketch = self.data(octets.clone(), flags);
-        if self.rng.chance(self.faults.holes) {
-            return;
-        }
         let mut at = self.now;
         if self.rng.chance(self.faults.late) {
             at += self.rng.millis(1..900);
@@ -207,12 +205,8 @@ impl Client<'_> {
         }
         self.end(Flags::FIN | Flags::ACK);
         self.now += self.plan.rtt;
-        let ack = Sketch {
-            seq: self.seq() + 1,
-            flags: Flags::ACK,
-            options: self.options(),
-            payload: Vec::new(),
-        };
+        let ack =
+            Sketch { seq: self.seq() + 1, flags: Flags::ACK, options: self.options(), payload: Vec::new() };
         self.ack += usize::from(self.plan.ending != Ending::FinAfterServer);
         self.capture(self.now, &ack);
     }

@@ -62,8 +62,7 @@ impl Host {
     }
 
     fn listen(&mut self, now: Duration, facts: &Facts) -> Option<usize> {
-        let (plan, from) =
-            self.plans.iter().find_map(|plan| Some((plan, plan.offset(facts.seq + 1)?)))?;
+        let (plan, from) = self.plans.iter().find_map(|plan| Some((plan, plan.offset(facts.seq + 1)?)))?;
         self.connections.push(Connection::listening(now, plan, from, self.rng.next()));
         self.by_client.insert(facts.source, self.connections.len() - 1);
         Some(self.connections.len() - 1)

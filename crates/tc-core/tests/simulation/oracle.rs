@@ -3,7 +3,6 @@
 use super::plan::Plan;
 use super::wire::{self, Facts};
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 use tc_core::Transmit;
@@ -87,8 +86,7 @@ impl Oracle {
         let (plan, offset) = found.unwrap_or_else(|| panic!("a SYN of nobody: {facts:?}"));
         let begins = (0..plan.requests.len()).any(|index| plan.request(index).start == offset);
         assert!(begins || offset == 0, "a connection begins within a request");
-        let repeated =
-            self.views.get(&flow).is_some_and(|view| view.open.is_none() && view.iss == facts.seq);
+        let repeated = self.views.get(&flow).is_some_and(|view| view.open.is_none() && view.iss == facts.seq);
         if !repeated {
             let view = View {
                 plan: plan.id,
@@ -107,11 +105,6 @@ impl Oracle {
         if let Some(view) = self.views.get_mut(&header.flow()) {
             view.on_header(&header.0);
         }
-    }
-
-    /// The plan whose connection has this source.
-    pub(crate) fn plan_of(&self, source: SocketAddr) -> Option<usize> {
-        self.views.iter().find(|(flow, _)| flow.client == source).map(|(_, view)| view.plan)
     }
 }
 
@@ -164,21 +157,10 @@ impl View {
         }
         let plan = &plans[self.plan];
         open.check_size(facts);
-        self.check_octets(plan, facts);
+        check_octets(plan, facts);
         self.check_end(plan, facts);
         self.check_stamps(facts);
         self.sent = self.sent.latest(facts.end());
-    }
-
-    fn check_octets(&self, plan: &Plan, facts: &Facts) {
-        if facts.payload.is_empty() {
-            return;
-        }
-        let offset = plan.offset(facts.seq).unwrap_or_else(|| panic!("outside: {}", brief(facts)));
-        assert!(offset + facts.payload.len() <= plan.len(), "beyond the stream: {}", brief(facts));
-        let right = |(place, octet): (usize, &u8)| plan.octet(offset + place) == *octet;
-        let wrong = facts.payload.iter().enumerate().position(|octet| !right(octet));
-        assert_eq!(wrong, None, "an octet is not the captured one: {}", brief(facts));
     }
 
     fn check_end(&self, plan: &Plan, facts: &Facts) {
@@ -192,7 +174,7 @@ impl View {
     /// RFC 7323, sections 3.2, 4.1 and 4.3.
     fn check_stamps(&mut self, facts: &Facts) {
         let agreed = self.open.as_ref().is_some_and(|open| open.stamps);
-        assert_eq!(facts.stamps.is_some(), agreed, "timestamps: {}", brief(facts));
+        assert!(facts.stamps.is_some() == agreed || facts.rst, "timestamps: {}", brief(facts));
         let Some((value, echo)) = facts.stamps else { return };
         if let Some((before, echoed)) = self.stamp {
             assert!(value.wrapping_sub(before) < 1 << 31, "TSval went back: {}", brief(facts));
@@ -223,6 +205,17 @@ impl Open {
         let end = facts.seq + len;
         assert!(len <= 1 || !end.after(self.right_edge), "beyond the window: {}", brief(facts));
     }
+}
+
+fn check_octets(plan: &Plan, facts: &Facts) {
+    if facts.payload.is_empty() {
+        return;
+    }
+    let offset = plan.offset(facts.seq).unwrap_or_else(|| panic!("outside: {}", brief(facts)));
+    assert!(offset + facts.payload.len() <= plan.len(), "beyond the stream: {}", brief(facts));
+    let right = |(place, octet): (usize, &u8)| plan.octet(offset + place) == *octet;
+    let wrong = facts.payload.iter().enumerate().position(|octet| !right(octet));
+    assert_eq!(wrong, None, "an octet is not the captured one: {}", brief(facts));
 }
 
 /// A packet without its octets.

@@ -3,6 +3,7 @@
 use super::application::Received;
 use super::host::Host;
 use super::plan::Plan;
+use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 use tc_core::Replayer;
@@ -33,6 +34,11 @@ impl Arrival {
         marks.windows(2).filter(|pair| !came(pair[0])).map(|pair| pair[1] - pair[0]).sum()
     }
 
+    /// Whether any of these octets did not come.
+    pub(crate) fn misses(&self, octets: Range<usize>) -> bool {
+        self.missing(octets.start) > self.missing(octets.end)
+    }
+
     /// Octets that came, the same ones over several connections as often as they came.
     pub(crate) fn octets(&self) -> usize {
         self.received.iter().map(|part| part.octets).sum()
@@ -55,7 +61,13 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    pub(crate) fn new(plans: &[Rc<Plan>], host: &Host, replayer: &Replayer, time: Duration, digest: u64) -> Self {
+    pub(crate) fn new(
+        plans: &[Rc<Plan>],
+        host: &Host,
+        replayer: &Replayer,
+        time: Duration,
+        digest: u64,
+    ) -> Self {
         let mut arrivals: Vec<_> =
             plans.iter().map(|plan| Arrival { plan: Rc::clone(plan), received: Vec::new() }).collect();
         for (plan, received) in host.received() {
@@ -70,6 +82,11 @@ impl Outcome {
         self.arrivals.iter().map(|arrival| arrival.missing(0)).sum()
     }
 
+    /// Octets that came, of all clients.
+    pub(crate) fn octets(&self) -> usize {
+        self.arrivals.iter().map(Arrival::octets).sum()
+    }
+
     pub(crate) fn requests(&self) -> usize {
         self.arrivals.iter().map(|arrival| arrival.plan.requests.len()).sum()
     }
@@ -78,6 +95,12 @@ impl Outcome {
     pub(crate) fn last(&self) -> Duration {
         let parts = self.arrivals.iter().flat_map(|arrival| &arrival.received);
         parts.map(|part| part.last).max().unwrap_or_default()
+    }
+
+    /// The target answered each request, so no request had to give up waiting for that.
+    pub(crate) fn assert_prompt(&self) {
+        let requests = &self.counters.requests;
+        assert_eq!(requests.unanswered, 0, "a request waited in vain: {:?}", self.counters);
     }
 
     /// Each octet of each session came once, in order, with its end.

@@ -104,6 +104,8 @@ pub(crate) struct Plan {
     pub(crate) ending: Ending,
     /// The request within which the capture begins: nothing before it was seen.
     pub(crate) joined: Option<usize>,
+    /// The request of which a segment is never captured.
+    pub(crate) hole: Option<usize>,
     pub(crate) conduct: Conduct,
 }
 

@@ -10,9 +10,9 @@ pub(crate) struct Rng(u64);
 impl Rng {
     /// The stream of numbers that belongs to a seed and a purpose.
     pub(crate) fn new(seed: u64, purpose: &str) -> Self {
-        let named = purpose.bytes().fold(seed, |hash, octet| {
-            (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3).rotate_left(17)
-        });
+        let named = purpose
+            .bytes()
+            .fold(seed, |hash, octet| (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3).rotate_left(17));
         let mut rng = Self(named);
         rng.next();
         rng

@@ -22,6 +22,9 @@ use tc_proto::{Flags, IpFields, PacketSpec, SeqNum, TcpOptions, Window};
 /// Octets that the target may have on the way.
 const SEND_BUFFER: usize = 32 * 1024;
 
+/// When the target gives up a client that does not answer: later than any session does.
+const PATIENCE: smoltcp::time::Duration = smoltcp::time::Duration::from_secs(3600);
+
 thread_local! {
     /// The clock of the timestamps option, in milliseconds.
     static CLOCK: Cell<u32> = const { Cell::new(0) };
@@ -37,7 +40,8 @@ pub(crate) struct Connection {
     pub(crate) application: Application,
     /// What is added to the sequence numbers of the socket, once they are known.
     shift: Option<u32>,
-    wraps: bool,
+    /// Where the sequence numbers are to begin.
+    iss: Option<u32>,
     /// SND.NXT and RCV.NXT, as they were last said.
     said: (SeqNum, SeqNum),
     /// When something is to be done.
@@ -56,7 +60,7 @@ impl Connection {
         let mut socket = Socket::new(buffer(plan.conduct.receive_buffer), buffer(SEND_BUFFER));
         socket.set_tsval_generator(Some(|| CLOCK.get()));
         socket.set_nagle_enabled(false);
-        socket.set_timeout(Some(smoltcp::time::Duration::from_secs(180)));
+        socket.set_timeout(Some(PATIENCE));
         socket.listen(plan.target.port()).unwrap();
         let mut sockets = SocketSet::new(Vec::new());
         let handle = sockets.add(socket);
@@ -68,7 +72,7 @@ impl Connection {
             device,
             application: Application::new(Rc::clone(plan), from),
             shift: None,
-            wraps: plan.conduct.wraps,
+            iss: plan.conduct.wraps.then(|| u32::MAX - u32::try_from(seed % 3000).unwrap()),
             said: (SeqNum::default(), SeqNum::default()),
             wake: None,
         }
@@ -147,8 +151,8 @@ impl Connection {
     fn leave(&mut self, mut packet: Vec<u8>) -> Vec<u8> {
         let facts = wire::read(&packet).unwrap();
         if facts.syn && self.shift.is_none() {
-            let wanted = if self.wraps { u32::MAX - 700 } else { facts.seq.value() };
-            self.shift = Some(wanted.wrapping_sub(facts.seq.value()));
+            let own = facts.seq.value();
+            self.shift = Some(self.iss.unwrap_or(own).wrapping_sub(own));
         }
         let shift = self.shift.unwrap_or(0);
         if shift != 0 {

@@ -8,6 +8,7 @@ use super::outcome::Outcome;
 use super::plan::Plan;
 use super::plans;
 use super::rng::Rng;
+use super::trace::Trace;
 use super::tunnel::{Piece, Tunnel, TunnelPath};
 use super::wire;
 use std::collections::BTreeMap;
@@ -65,11 +66,15 @@ pub(crate) struct World {
     forth: Link,
     back: Link,
     plans: Vec<Rc<Plan>>,
+    trace: Trace,
 }
 
 impl World {
     pub(crate) fn new(scenario: &Scenario) -> Self {
-        #[expect(clippy::disallowed_methods, reason = "an Instant cannot be made otherwise; nothing is measured")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "an Instant cannot be made otherwise; nothing is measured"
+        )]
         let start = Instant::now();
         let rng = |purpose| Rng::new(scenario.seed, purpose);
         let plans: Vec<_> = scenario.plans.iter().cloned().map(Rc::new).collect();
@@ -91,6 +96,7 @@ impl World {
             forth: Link::new(scenario.forth, rng("forth")),
             back: Link::new(scenario.back, rng("back")),
             plans,
+            trace: Trace::new(),
         };
         world.schedule(scenario, &mut rng("client"));
         world
@@ -151,11 +157,13 @@ impl World {
         let now = self.start + self.now;
         match event {
             Event::Capture(packet) => {
+                self.trace.packet(self.now, "captured", &packet.octets);
                 self.replayer.handle_client_packet(now, &packet.octets);
                 let counted = &self.replayer.counters().captured;
                 assert_eq!(outcomes(counted), counted.packets, "a packet counts once: {counted:?}");
             }
             Event::Segment(packet) => {
+                self.trace.packet(self.now, "arrived", &packet);
                 let facts = wire::read(&packet).unwrap();
                 let reaction = self.host.receive(self.now, &facts, &packet);
                 self.react(reaction);
@@ -201,6 +209,7 @@ impl World {
 
     fn react(&mut self, reaction: Reaction) {
         for packet in reaction.packets {
+            self.trace.packet(self.now, "response", &packet);
             for at in self.back.carry(self.now) {
                 self.push(at, Event::Response(packet.clone()));
             }
@@ -221,6 +230,7 @@ impl World {
 
     /// A header reaches the replayer, and everything that follows from it leaves before the next.
     fn take_header(&mut self, header: &tc_proto::TargetHeader) {
+        self.trace.header(self.now, header);
         self.oracle.on_header(header);
         self.replayer.handle_target_header(self.start + self.now, header);
         self.drain();
@@ -239,6 +249,7 @@ impl World {
             }
             buf.clear();
             let Some(transmit) = self.replayer.poll_transmit(now, &mut buf) else { break };
+            self.trace.packet(self.now, "sent", &buf);
             self.oracle.on_transmit(self.now, transmit, &buf);
             for at in self.forth.carry(self.now) {
                 self.push(at, Event::Segment(buf.clone()));
