@@ -97,4 +97,5 @@ TCPCOPY_BIN="$(target_dir)/release/tcpcopy"
 INTERCEPT_BIN="$(target_dir)/release/intercept"
 export TCPCOPY_BIN INTERCEPT_BIN
 say "" "TCPCOPY_BIN=$TCPCOPY_BIN" "INTERCEPT_BIN=$INTERCEPT_BIN"
-step "end-to-end tests" cargo_test -p tc-tests --release --locked -- --test-threads=1
+step "end-to-end tests" cargo_test -p tc-tests --release --locked --lib --test command_line --test harness \
+    --test replication --test resilience -- --test-threads=1

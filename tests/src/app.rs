@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use slab::Slab;
 
 use connection::{Connection, Next};
@@ -45,6 +46,12 @@ pub struct Options {
     /// Greet each client before its first request.
     #[arg(long)]
     pub greet: bool,
+    /// How many connections may wait to be accepted.
+    #[arg(long, default_value_t = 4096)]
+    pub backlog: i32,
+    /// Accept one connection in this many milliseconds, so that the others wait.
+    #[arg(long)]
+    pub accept_each_ms: Option<u64>,
     /// Read at most this many octets of a connection in 10 ms, so that its window closes.
     #[arg(long)]
     pub slow_read: Option<usize>,
@@ -68,10 +75,23 @@ pub fn run(options: Options) -> io::Result<()> {
     server.stop()
 }
 
+/// A listener with a queue of the wanted length, which [`TcpListener::bind`] would choose itself.
+fn listen(options: &Options) -> io::Result<TcpListener> {
+    let family = if options.listen.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
+    rustix::net::sockopt::set_socket_reuseaddr(&socket, true)?;
+    rustix::net::bind(&socket, &options.listen)?;
+    rustix::net::listen(&socket, options.backlog)?;
+    Ok(TcpListener::from_std(socket.into()))
+}
+
 struct Server {
     options: Options,
     poll: Poll,
     listener: TcpListener,
+    /// When the next connection may be accepted.
+    next_accept: Option<Instant>,
     connections: Slab<Connection>,
     due: BTreeSet<(Instant, usize)>,
     log: RecordLog,
@@ -80,15 +100,16 @@ struct Server {
 impl Server {
     fn new(options: Options) -> io::Result<Self> {
         let poll = Poll::new()?;
-        let mut listener = TcpListener::bind(options.listen)?;
+        let mut listener = listen(&options)?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         let log = RecordLog::create(&options.record)?;
-        Ok(Self { options, poll, listener, connections: Slab::new(), due: BTreeSet::new(), log })
+        let (connections, due) = (Slab::new(), BTreeSet::new());
+        Ok(Self { options, poll, listener, next_accept: None, connections, due, log })
     }
 
     fn turn(&mut self, events: &mut Events) -> io::Result<()> {
-        let wait =
-            self.due.first().map_or(FLUSH, |(due, _)| due.saturating_duration_since(Instant::now()).min(FLUSH));
+        let due = self.due.first().map(|(due, _)| *due).into_iter().chain(self.next_accept).min();
+        let wait = due.map_or(FLUSH, |due| due.saturating_duration_since(Instant::now()).min(FLUSH));
         match self.poll.poll(events, Some(wait)) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
             _ => {}
@@ -100,12 +121,15 @@ impl Server {
                 Token(key) => self.drive(key, now)?,
             }
         }
+        if self.next_accept.is_some_and(|at| at <= now) {
+            self.accept(now)?;
+        }
         self.drive_due(now)?;
         self.log.flush_after(FLUSH, now)
     }
 
     fn accept(&mut self, now: Instant) -> io::Result<()> {
-        loop {
+        while self.next_accept.is_none_or(|at| at <= now) {
             match self.listener.accept() {
                 Ok((mut stream, _)) => {
                     let entry = self.connections.vacant_entry();
@@ -114,12 +138,18 @@ impl Server {
                     self.poll.registry().register(&mut stream, Token(key), interest)?;
                     entry.insert(Connection::new(stream, &self.options));
                     self.drive(key, now)?;
+                    self.next_accept =
+                        self.options.accept_each_ms.map(|each| now + Duration::from_millis(each));
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.next_accept = None;
+                    break;
+                }
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => return Err(error),
             }
         }
+        Ok(())
     }
 
     fn drive(&mut self, key: usize, now: Instant) -> io::Result<()> {

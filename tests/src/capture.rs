@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::lab::{Lab, Process, TARGET};
-use crate::pair::await_process;
+use crate::lab::{Host, Lab, Process, TARGET};
+use crate::pair::{TUNNEL_PORT, await_process};
 
 const READY_LIMIT: Duration = Duration::from_secs(5);
 
@@ -25,10 +25,7 @@ impl Capture {
             .args(["-i", "client0", "-n", "-l", "-q", "-t", "--immediate-mode"])
             .arg(format!("src host {TARGET} and tcp src port {port}"));
         let mut capture = Self { tcpdump: lab.client.spawn("tcpdump", &mut command) };
-        let errors = lab.directory().join("tcpdump.err");
-        await_process(&mut capture.tcpdump, "captures on the client", READY_LIMIT, || {
-            std::fs::read_to_string(&errors).is_ok_and(|text| text.contains("listening on"))
-        });
+        await_listening(&mut capture.tcpdump, lab, "tcpdump");
         capture
     }
 
@@ -37,6 +34,37 @@ impl Capture {
     pub fn receivers(&self) -> Vec<String> {
         self.tcpdump.output().lines().filter_map(receiver).collect()
     }
+}
+
+/// A capture of everything that the online and the target host send and get, for whoever looks into a failure.
+///
+/// It is made when the environment variable `TC_TRACE` is set, and stays with the lab's directory when a test fails.
+pub struct Trace {
+    _tcpdumps: [Process; 2],
+}
+
+impl Trace {
+    /// Starts to capture, if somebody wants it.
+    #[must_use]
+    pub fn start_if_wanted(lab: &Lab, port: u16) -> Option<Self> {
+        std::env::var_os("TC_TRACE")?;
+        let start = |host: &Host, name: &str| {
+            let mut command = host.command("tcpdump");
+            command.args(["-Z", "root", "-i", "any", "-n", "-B", "65536", "-U", "-w"]);
+            command.arg(format!("{name}.pcap")).arg(format!("tcp port {port} or tcp port {TUNNEL_PORT}"));
+            let mut tcpdump = host.spawn(name, &mut command);
+            await_listening(&mut tcpdump, lab, name);
+            tcpdump
+        };
+        Some(Self { _tcpdumps: [start(&lab.online, "trace-online"), start(&lab.target, "trace-target")] })
+    }
+}
+
+fn await_listening(tcpdump: &mut Process, lab: &Lab, name: &str) {
+    let errors = lab.directory().join(format!("{name}.err"));
+    await_process(tcpdump, "captures", READY_LIMIT, || {
+        std::fs::read_to_string(&errors).is_ok_and(|text| text.contains("listening on"))
+    });
 }
 
 /// The destination of a line such as `IP 10.198.2.1.8080 > 10.198.1.7.40000: tcp 0`.

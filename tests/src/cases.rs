@@ -1,10 +1,14 @@
 //! Loads, and the conditions they run under.
 
+mod harder;
+
 use crate::binaries::Binaries;
-use crate::lab::Rule;
+use crate::network::{CLEAN, Network};
 use crate::outcome::Outcome;
-use crate::pair::{Arguments, TUNNEL_PORT};
-use crate::stage::{APP_PORT, Stage};
+use crate::pair::Arguments;
+use crate::stage::{Replay, Stage};
+
+pub use harder::*;
 
 /// A load that is replayed from its first connection to its last.
 #[derive(Debug, Clone, Copy)]
@@ -21,22 +25,14 @@ pub struct Case {
     pub online: &'static [&'static str],
     /// Arguments of `tc-app` at the target.
     pub target: &'static [&'static str],
-    /// The share of packets towards the target application that is lost.
-    pub loss: f64,
-    /// The share of packets of the tunnel towards tcpcopy that is lost.
-    pub tunnel_loss: f64,
+    /// What happens to packets on their way.
+    pub network: Network,
+    /// How often the target shall get each request.
+    pub copies: usize,
 }
 
-const PLAIN: Case = Case {
-    name: "",
-    requests: 0,
-    load: "",
-    tcpcopy: &[],
-    online: &[],
-    target: &[],
-    loss: 0.0,
-    tunnel_loss: 0.0,
-};
+const PLAIN: Case =
+    Case { name: "", requests: 0, load: "", tcpcopy: &[], online: &[], target: &[], network: CLEAN, copies: 1 };
 
 /// 20 000 requests over 200 connections.
 pub const KEEP_ALIVE: Case = Case {
@@ -95,7 +91,7 @@ pub const LOSS_2: Case = Case {
     name: "2 % loss, 400 x 20",
     requests: 8000,
     load: "--from 10.198.1.1 --connections 400 --requests 20",
-    loss: 0.02,
+    network: Network { loss: 0.02, ..CLEAN },
     ..PLAIN
 };
 
@@ -103,62 +99,14 @@ pub const LOSS_2: Case = Case {
 pub const BASIC: &[Case] =
     &[KEEP_ALIVE, SINGLE, SMALL_UPLOADS, LARGE_UPLOADS, LARGE_ANSWERS, MANY_CLIENTS, ONE_ADDRESS, LOSS_2];
 
-/// What a session must survive besides.
-pub const HARDER: &[Case] = &[
-    Case { name: "1 % loss, 400 x 20", loss: 0.01, ..LOSS_2 },
-    Case { name: "5 % loss, 400 x 20", loss: 0.05, ..LOSS_2 },
-    Case { name: "10 % loss, 400 x 20", loss: 0.10, ..LOSS_2 },
-    Case { name: "5 % loss on the tunnel", loss: 0.0, tunnel_loss: 0.05, ..LOSS_2 },
-    Case { name: "2 % loss, 1 MB POSTs", loss: 0.02, ..LARGE_UPLOADS },
-    Case {
-        name: "10 000 open, 3 each",
-        requests: 30_000,
-        load: "--from 10.198.1.1-10.198.1.50 --connections 10000 --requests 3 --pause-ms 3000",
-        ..PLAIN
-    },
-    Case {
-        name: "2 POSTs of 50 000 000",
-        requests: 2,
-        load: "--from 10.198.1.1 --connections 2 --post 50000000",
-        ..PLAIN
-    },
-    Case { name: "target 30 ms slower", target: &["--delay-ms", "30"], ..KEEP_ALIVE_SHORT },
-    Case { name: "target 30 ms faster", online: &["--delay-ms", "30"], ..KEEP_ALIVE_SHORT },
-    Case {
-        name: "target reads slowly",
-        target: &["--slow-read", "8000"],
-        load: "--from 10.198.1.1 --connections 5 --post 1000000",
-        requests: 5,
-        ..PLAIN
-    },
-    Case { name: "the server closes", online: &["--close-each"], target: &["--close-each"], ..SINGLE },
-    Case {
-        name: "the server speaks first",
-        online: &["--greet"],
-        target: &["--greet"],
-        load: "--greet --from 10.198.1.1 --connections 200 --requests 5",
-        requests: 1000,
-        ..PLAIN
-    },
-];
-
-const KEEP_ALIVE_SHORT: Case =
-    Case { requests: 4000, load: "--from 10.198.1.1 --connections 200 --requests 20", ..PLAIN };
-
 impl Case {
     /// Runs the case.
     #[must_use]
     pub fn run(&self, binaries: &Binaries) -> Outcome {
         let mut stage = Stage::with_apps(binaries.clone(), self.online, self.target);
-        let target = &stage.lab.target;
-        if self.loss > 0.0 {
-            Rule::lose_requests(APP_PORT, self.loss).add(target);
-        }
-        if self.tunnel_loss > 0.0 {
-            Rule::lose_tunnel(TUNNEL_PORT, self.tunnel_loss).add(target);
-        }
+        stage.impose(&self.network);
         stage.start_pair(Arguments { tcpcopy: self.tcpcopy, intercept: &[] });
         stage.load(self.load);
-        stage.outcome(|_| true)
+        stage.outcome_of(Replay::Complete(self.copies), |_| true)
     }
 }

@@ -82,6 +82,19 @@ impl Lab {
         self.directory.path()
     }
 
+    /// Lets hosts hand over no packets larger than the links carry.
+    pub fn switch_offloads_off(&self) {
+        let links = [
+            (&self.client, "client0"),
+            (&self.online, "online0"),
+            (&self.online, "online1"),
+            (&self.target, "target0"),
+        ];
+        for (host, link) in links {
+            host.run(&format!("ethtool -K {link} gro off gso off tso off"));
+        }
+    }
+
     fn join(&self) {
         for host in [&self.client, &self.online, &self.target] {
             host.write_setting("net/ipv4/conf/all/rp_filter", "0");

@@ -11,7 +11,11 @@
 //! are the ones of this workspace, found beside the test program. `tc-measure` runs the same cases, and harder ones, and
 //! prints a table instead of a verdict, so that different programs can be compared.
 //!
-//! Root is needed, and nginx, wrk, curl, tcpdump, iptables and iproute2. Labs take turns within a process.
+//! Nginx, Redis and MariaDB take the place of `tc-app` where a real server is wanted; what the latter two have in the end is
+//! compared key by key and row by row. A [`Network`](network::Network) says what happens to packets on their way.
+//!
+//! Root is needed, and nginx, wrk, curl, redis, mariadb, tcpdump, iptables, ethtool and iproute2. Labs take turns within
+//! a process. When the environment variable `TC_TRACE` is set, a failed test leaves captures of both hosts behind.
 
 #![expect(
     clippy::expect_used,
@@ -25,14 +29,18 @@ pub mod capture;
 pub mod cases;
 pub mod content;
 pub mod http;
+pub mod jitter;
 pub mod lab;
 pub mod load;
+pub mod mariadb;
+pub mod network;
 pub mod nginx;
 pub mod noise;
 pub mod outcome;
 pub mod pair;
 pub mod proc_net;
 pub mod records;
+pub mod redis;
 pub mod scenarios;
 pub mod stage;
 pub mod trials;

@@ -33,8 +33,19 @@ impl Outcome {
     ///
     /// Otherwise.
     pub fn assert_perfect(&self, requests: usize) {
-        assert_eq!(self.verdict.online, requests, "requests of the load; {self}");
         assert!(self.verdict.is_perfect(), "{self}");
+        self.assert_part(requests);
+    }
+
+    /// Demands that of `requests` requests those which arrived did so exactly once, octet for octet, and no answer
+    /// escaped.
+    ///
+    /// # Panics
+    ///
+    /// Otherwise.
+    pub fn assert_part(&self, requests: usize) {
+        assert_eq!(self.verdict.online, requests, "requests of the load; {self}");
+        assert!(self.verdict.is_part(), "{self}");
         assert!(self.escaped.is_empty(), "answers reached clients: {self}");
         assert!(self.stopped_cleanly, "a program did not end cleanly: {self}");
     }

@@ -34,6 +34,7 @@ pub struct Pair {
     pub tcpcopy: Process,
     /// The process on the target host.
     pub intercept: Process,
+    others: Vec<Process>,
     lost: Usage,
 }
 
@@ -46,12 +47,40 @@ impl Pair {
     #[must_use]
     pub fn start(lab: &Lab, binaries: &Binaries, port: u16, arguments: Arguments<'_>) -> Self {
         let intercept = start_intercept(lab, binaries, arguments);
-        let tcpcopy = start_tcpcopy(lab, binaries, port, arguments);
-        let mut pair = Self { tcpcopy, intercept, lost: Usage::default() };
-        let sockets = Sockets::of(&lab.online);
-        await_process(&mut pair.tcpcopy, "captures", READY_LIMIT, || sockets.captures());
+        let tcpcopy = start_tcpcopy(lab, binaries, "tcpcopy", port, arguments.tcpcopy);
+        let mut pair = Self { tcpcopy, intercept, others: Vec::new(), lost: Usage::default() };
+        await_capture(&mut pair.tcpcopy, lab, 0);
         pair.await_tunnel(lab, READY_LIMIT);
         pair
+    }
+
+    /// Starts another tcpcopy on the online host and waits until it captures and has a tunnel.
+    ///
+    /// # Panics
+    ///
+    /// It is not ready in time.
+    pub fn add_tcpcopy(&mut self, lab: &Lab, binaries: &Binaries, port: u16, arguments: &[&str]) {
+        let sockets = Sockets::of(&lab.online);
+        let (captures, tunnels) = (sockets.captures(), sockets.established_to(TUNNEL_PORT));
+        let name = format!("tcpcopy-{}", self.others.len() + 2);
+        let mut process = start_tcpcopy(lab, binaries, &name, port, arguments);
+        await_capture(&mut process, lab, captures);
+        await_process(&mut process, "is joined to intercept", READY_LIMIT, || {
+            sockets.established_to(TUNNEL_PORT) > tunnels
+        });
+        self.others.push(process);
+    }
+
+    /// Starts another tcpcopy in the place of the first, which has ended, and waits until it is ready.
+    ///
+    /// # Panics
+    ///
+    /// It is not ready in time.
+    pub fn restart_tcpcopy(&mut self, lab: &Lab, binaries: &Binaries, port: u16, arguments: &[&str]) {
+        let captures = Sockets::of(&lab.online).captures();
+        self.tcpcopy = start_tcpcopy(lab, binaries, "tcpcopy", port, arguments);
+        await_capture(&mut self.tcpcopy, lab, captures);
+        self.await_tunnel(lab, READY_LIMIT);
     }
 
     /// Ends intercept with SIGKILL.
@@ -70,10 +99,18 @@ impl Pair {
         self.await_tunnel(lab, RECONNECT_LIMIT);
     }
 
-    /// Whether both run.
+    /// Ends the latest tcpcopy beside the first with SIGKILL.
+    pub fn kill_other(&mut self) {
+        if let Some(mut other) = self.others.pop() {
+            other.kill();
+        }
+    }
+
+    /// Whether all run.
     #[must_use]
     pub fn is_running(&mut self) -> bool {
-        self.tcpcopy.is_running() && self.intercept.is_running()
+        let others = self.others.iter_mut().all(Process::is_running);
+        self.tcpcopy.is_running() && self.intercept.is_running() && others
     }
 
     /// What both have used so far: tcpcopy and intercept.
@@ -83,11 +120,13 @@ impl Pair {
         (Usage::of(self.tcpcopy.id()), intercept)
     }
 
-    /// Ends both by SIGTERM; whether both ended by themselves with exit code 0.
+    /// Ends all by SIGTERM, intercept last; whether all ended by themselves with exit code 0.
     pub fn stop(&mut self) -> bool {
-        let stopped = [&mut self.tcpcopy, &mut self.intercept]
-            .map(|process| process.stop(STOP_LIMIT).is_some_and(|status| status.success()));
-        stopped == [true, true]
+        let mut clean = true;
+        for process in self.others.iter_mut().chain([&mut self.tcpcopy, &mut self.intercept]) {
+            clean &= process.stop(STOP_LIMIT).is_some_and(|status| status.success());
+        }
+        clean
     }
 
     fn await_tunnel(&mut self, lab: &Lab, limit: Duration) {
@@ -109,12 +148,18 @@ fn start_intercept(lab: &Lab, binaries: &Binaries, arguments: Arguments<'_>) -> 
     process
 }
 
-fn start_tcpcopy(lab: &Lab, binaries: &Binaries, port: u16, arguments: Arguments<'_>) -> Process {
+fn start_tcpcopy(lab: &Lab, binaries: &Binaries, name: &str, port: u16, arguments: &[&str]) -> Process {
     let mut command = lab.online.command(&binaries.tcpcopy);
     command
         .args(["-x", &format!("{port}-{TARGET}:{port}"), "-s", TARGET])
-        .args(["-l", &log_path(lab.directory(), "tcpcopy")]);
-    lab.online.spawn("tcpcopy", command.args(arguments.tcpcopy))
+        .args(["-l", &log_path(lab.directory(), name)]);
+    lab.online.spawn(name, command.args(arguments))
+}
+
+/// Waits until more than `before` sockets of the online host capture.
+fn await_capture(process: &mut Process, lab: &Lab, before: usize) {
+    let sockets = Sockets::of(&lab.online);
+    await_process(process, "captures", READY_LIMIT, || sockets.captures() > before);
 }
 
 fn log_path(directory: &Path, name: &str) -> String {

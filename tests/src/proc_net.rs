@@ -1,5 +1,6 @@
 //! The sockets of a host, as the kernel lists them.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use crate::lab::Host;
@@ -38,6 +39,13 @@ impl<'a> Sockets<'a> {
         self.tcp().filter(|(local, _, state)| *local == port && state == ESTABLISHED).count()
     }
 
+    /// The remote ports of established TCP connections of this local port.
+    #[must_use]
+    pub fn peers_of(self, port: u16) -> BTreeSet<u16> {
+        let connections = self.tcp().filter(|(local, _, state)| *local == port && state == ESTABLISHED);
+        connections.map(|(_, remote, _)| remote).collect()
+    }
+
     /// Whether a program is bound to this netfilter queue.
     #[must_use]
     pub fn queue_is_bound(self, queue: u16) -> bool {
@@ -46,11 +54,11 @@ impl<'a> Sockets<'a> {
         numbers.any(|number| number.parse() == Ok(queue))
     }
 
-    /// Whether somebody captures TCP: by a packet socket, or by a raw socket of protocol 6.
+    /// How many sockets capture TCP: packet sockets, and raw sockets of protocol 6.
     #[must_use]
-    pub fn captures(self) -> bool {
-        let packet = self.read("packet").lines().count() > 1;
-        packet || self.read("raw").lines().skip(1).any(|line| line.contains(":0006 "))
+    pub fn captures(self) -> usize {
+        let packet = self.read("packet").lines().skip(1).count();
+        packet + self.read("raw").lines().skip(1).filter(|line| line.contains(":0006 ")).count()
     }
 
     /// How many packets the kernel could not hand over: to raw sockets, and to programs bound to netfilter queues.

@@ -68,6 +68,20 @@ impl Record {
             at_ms: words.next()?.parse().ok()?,
         })
     }
+
+    /// Connection and request number in the name that `tc-load` gave the request.
+    #[must_use]
+    pub fn numbers(&self) -> Option<(usize, usize)> {
+        numbers_of(&self.id)
+    }
+}
+
+/// Connection and request number in the name that `tc-load` gave a request.
+#[must_use]
+pub fn numbers_of(id: &str) -> Option<(usize, usize)> {
+    let mut parts = id.rsplit('-');
+    let request = parts.next()?.parse().ok()?;
+    Some((parts.next()?.parse().ok()?, request))
 }
 
 impl fmt::Display for Record {
@@ -88,6 +102,12 @@ pub fn unix_ms() -> u128 {
 pub fn load(path: &Path) -> Vec<Record> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     text.split_inclusive('\n').filter_map(|line| Record::parse(line.strip_suffix('\n')?)).collect()
+}
+
+/// Each of these records so many times.
+#[must_use]
+pub fn repeated(records: &[Record], times: usize) -> Vec<Record> {
+    (0..times).flat_map(|_| records).cloned().collect()
 }
 
 /// What became of the online application's requests at the target's.
@@ -145,8 +165,14 @@ impl Verdict {
     /// Whether the target got every request of the online application exactly once, octet for octet, and no others.
     #[must_use]
     pub fn is_perfect(&self) -> bool {
-        let faults = [&self.missing, &self.duplicated, &self.different, &self.foreign, &self.partial];
-        self.online == self.target && faults.iter().all(|list| list.is_empty())
+        self.online == self.target && self.missing.is_empty() && self.is_part()
+    }
+
+    /// Whether the target got requests of the online application only, none more than once, octet for octet.
+    #[must_use]
+    pub fn is_part(&self) -> bool {
+        let faults = [&self.duplicated, &self.different, &self.foreign, &self.partial];
+        faults.iter().all(|list| list.is_empty())
     }
 }
 

@@ -1,18 +1,22 @@
 //! Cases in which something happens while the load runs.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Output;
 use std::time::{Duration, Instant};
 
 use crate::binaries::Binaries;
-use crate::lab::{ONLINE, Rule, TARGET};
+use crate::lab::{Lab, ONLINE, Rule, TARGET};
+use crate::mariadb;
 use crate::nginx;
 use crate::noise::{TunnelNoise, malformed_segments, send_segments};
 use crate::outcome::Outcome;
 use crate::pair::{Arguments, TUNNEL_PORT};
+use crate::proc_net::Sockets;
 use crate::records::{Record, unix_ms};
-use crate::stage::{APP_PORT, Role, Stage, finish_load};
+use crate::redis;
+use crate::stage::{APP_PORT, Replay, Role, Stage, finish_load};
 
 /// tcpcopy outlives an intercept.
 const LONELY: Arguments<'static> = Arguments { tcpcopy: &["-L"], intercept: &[] };
@@ -34,13 +38,6 @@ pub const PASSED: &str = "10.198.1.7";
 const LIMIT: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(20);
 
-/// Connection and request number in the name of a request.
-fn numbers(record: &Record) -> Option<(usize, usize)> {
-    let mut parts = record.id.rsplit('-');
-    let request = parts.next()?.parse().ok()?;
-    Some((parts.next()?.parse().ok()?, request))
-}
-
 fn is_afterwards(record: &Record) -> bool {
     record.id.starts_with("after-")
 }
@@ -59,7 +56,7 @@ pub fn joins_idle_connections(binaries: &Binaries) -> Outcome {
     stage.start_pair(Arguments::default());
     std::fs::write(&hold, "").expect("the lab's directory can be written to");
     finish_load(load);
-    stage.outcome(|record| numbers(record).is_some_and(|(_, request)| request > BEFORE))
+    stage.outcome(|record| record.numbers().is_some_and(|(_, request)| request > BEFORE))
 }
 
 /// tcpcopy starts while 100 connections are busy; what counts is what follows the first request after that.
@@ -71,13 +68,69 @@ pub fn joins_busy_connections(binaries: &Binaries) -> Outcome {
     stage.start_pair(Arguments::default());
     let started = unix_ms();
     finish_load(load);
-    let mut first = [usize::MAX; 100];
+    let is_later = later_than_first_since(started, &stage);
+    stage.outcome(is_later)
+}
+
+/// What follows the first request of each connection since `started`.
+fn later_than_first_since(started: u128, stage: &Stage) -> impl Fn(&Record) -> bool + use<> {
+    let mut first: BTreeMap<usize, usize> = BTreeMap::new();
     for record in stage.records(Role::Online) {
-        if let Some((connection, request)) = numbers(&record).filter(|_| record.at_ms > started) {
-            first[connection] = first[connection].min(request);
+        if let Some((connection, request)) = record.numbers().filter(|_| record.at_ms > started) {
+            let first = first.entry(connection).or_insert(request);
+            *first = request.min(*first);
         }
     }
-    stage.outcome(|record| numbers(record).is_some_and(|(connection, request)| request > first[connection]))
+    move |record| {
+        let numbers = record.numbers();
+        numbers
+            .is_some_and(|(connection, request)| first.get(&connection).is_some_and(|first| request > *first))
+    }
+}
+
+/// tcpcopy is killed and started again under load; what counts is what follows the first request of each connection
+/// after that, and connections opened afterwards.
+///
+/// # Panics
+///
+/// Connections of the target stay open after those of the clients have been closed.
+#[must_use]
+pub fn tcpcopy_restarted(binaries: &Binaries) -> Outcome {
+    let mut stage = Stage::new(binaries.clone());
+    stage.start_pair(Arguments::default());
+    let load = stage.start_load("--from 10.198.1.1 --connections 100 --requests 60 --pause-ms 50");
+    std::thread::sleep(Duration::from_secs(1));
+    stage.pair().tcpcopy.kill();
+    std::thread::sleep(Duration::from_millis(300));
+    stage.restart_tcpcopy(&[]);
+    let started = unix_ms();
+    finish_load(load);
+    let is_later = later_than_first_since(started, &stage);
+    stage.load(AFTERWARDS);
+    let counts = move |record: &Record| is_afterwards(record) || (is_during(record) && is_later(record));
+    stage.settle(Replay::Complete(1), &counts);
+    let open = Sockets::of(&stage.lab.target).established_from(APP_PORT);
+    assert_eq!(open, 0, "connections of the target are open although their clients have closed");
+    stage.outcome(counts)
+}
+
+fn is_during(record: &Record) -> bool {
+    record.id.starts_with("load-")
+}
+
+/// One of two tcpcopy that replay the same clients is killed; what counts are connections opened afterwards, which the
+/// other one replays.
+#[must_use]
+pub fn one_of_two_killed(binaries: &Binaries) -> Outcome {
+    let mut stage = Stage::new(binaries.clone());
+    stage.start_pair(Arguments { tcpcopy: &["-f", "1"], intercept: &[] });
+    stage.add_tcpcopy(&["-f", "2"]);
+    let load = stage.start_load(BACKGROUND);
+    std::thread::sleep(Duration::from_millis(500));
+    stage.pair().kill_other();
+    finish_load(load);
+    stage.load(AFTERWARDS);
+    stage.outcome(is_afterwards)
 }
 
 /// intercept is killed and started again under load; what counts are connections opened afterwards.
@@ -187,6 +240,44 @@ fn ask_target(stage: &Stage, from: &str) -> Output {
     output.expect("curl can be run")
 }
 
+/// Redis on both hosts, written to by pipelined commands; what counts are the keys and values in the end.
+#[must_use]
+pub fn redis_pipelined(binaries: &Binaries) -> Outcome {
+    redis_state(binaries, redis::pipelined_load)
+}
+
+/// The same, by a client that never waits for an answer.
+#[must_use]
+pub fn redis_mass_insert(binaries: &Binaries) -> Outcome {
+    redis_state(binaries, redis::mass_insert)
+}
+
+/// The same, by redis-benchmark.
+#[must_use]
+pub fn redis_benchmark(binaries: &Binaries) -> Outcome {
+    redis_state(binaries, redis::benchmark)
+}
+
+fn redis_state(binaries: &Binaries, load: fn(&Lab, u16)) -> Outcome {
+    let mut stage = Stage::bare(binaries.clone());
+    stage.start_redis(Role::Online);
+    stage.start_redis(Role::Target);
+    stage.start_pair(Arguments::default());
+    load(&stage.lab, APP_PORT);
+    stage.outcome(|_| true)
+}
+
+/// MariaDB on both hosts, written to by its own clients; what counts are the rows in the end.
+#[must_use]
+pub fn mariadb_rows(binaries: &Binaries) -> Outcome {
+    let mut stage = Stage::bare(binaries.clone());
+    stage.start_mariadb(Role::Online);
+    stage.start_mariadb(Role::Target);
+    stage.start_pair(Arguments::default());
+    mariadb::load(&stage.lab, APP_PORT);
+    stage.outcome(|_| true)
+}
+
 /// nginx on both hosts, requests by wrk, counted by the access logs.
 ///
 /// # Panics
@@ -205,7 +296,8 @@ pub fn nginx_and_wrk(binaries: &Binaries) -> Outcome {
     stage.outcome(|_| true)
 }
 
-fn await_file(path: &Path) {
+/// Waits for a file that another process makes.
+pub fn await_file(path: &Path) {
     let deadline = Instant::now() + LIMIT;
     while !path.exists() {
         assert!(Instant::now() < deadline, "{} does not appear", path.display());

@@ -1,37 +1,41 @@
 //! A lab with an application on both hosts, the programs under test, and the comparison of what arrived.
 
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+mod application;
+mod replay;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+pub use replay::Replay;
+
+use application::{Application, Source};
 
 use crate::binaries::{Binaries, helper};
-use crate::capture::Capture;
+use crate::capture::{Capture, Trace};
 use crate::lab::{Host, Lab, ONLINE, Process, Rule};
 use crate::load::Summary;
+use crate::mariadb;
+use crate::network::Network;
 use crate::nginx;
 use crate::outcome::Outcome;
 use crate::pair::{Arguments, Pair, QUEUE, await_process};
 use crate::proc_net::Sockets;
 use crate::records::{self, Record, Verdict};
+use crate::redis;
 
 /// The port of the application, online and at the target.
 pub const APP_PORT: u16 = 8080;
 
-const READY_LIMIT: Duration = Duration::from_secs(5);
-const STOP_LIMIT: Duration = Duration::from_secs(5);
-/// How long the replay may take after the load.
-const SETTLE_LIMIT: Duration = Duration::from_mins(1);
-/// How long it may stand still. Retransmission with backoff needs seconds.
-const QUIET_LIMIT: Duration = Duration::from_secs(12);
-/// How long to look for requests too many.
-const AFTERMATH: Duration = Duration::from_millis(300);
-const POLL: Duration = Duration::from_millis(50);
+const READY_LIMIT: Duration = Duration::from_secs(10);
 
 /// Everything that a case needs.
 pub struct Stage {
     /// The programs under test, once they are started.
     pub pair: Option<Pair>,
-    apps: Vec<App>,
+    apps: Vec<Application>,
+    path: Option<Process>,
     capture: Capture,
+    _trace: Option<Trace>,
     loads: usize,
     binaries: Binaries,
     /// The hosts.
@@ -63,13 +67,6 @@ impl Role {
     }
 }
 
-struct App {
-    role: Role,
-    record: PathBuf,
-    read: fn(&Path) -> Vec<Record>,
-    process: Process,
-}
-
 impl Stage {
     /// Builds the lab, starts the applications and the capture, and sends the target's answers to the queue.
     #[must_use]
@@ -91,7 +88,21 @@ impl Stage {
     pub fn bare(binaries: Binaries) -> Self {
         let lab = Lab::new();
         Rule::queue_answers(APP_PORT, QUEUE).add(&lab.target);
-        Self { pair: None, apps: Vec::new(), capture: Capture::start(&lab, APP_PORT), loads: 0, binaries, lab }
+        Self {
+            pair: None,
+            apps: Vec::new(),
+            path: None,
+            capture: Capture::start(&lab, APP_PORT),
+            _trace: Trace::start_if_wanted(&lab, APP_PORT),
+            loads: 0,
+            binaries,
+            lab,
+        }
+    }
+
+    /// What the network between the online and the target host does from now on; can be said once.
+    pub fn impose(&mut self, network: &Network) {
+        self.path = network.impose(&self.lab);
     }
 
     /// Starts `tc-app` on a host and waits until it listens.
@@ -100,7 +111,7 @@ impl Stage {
     ///
     /// It does not listen in time.
     pub fn start_app(&mut self, role: Role, arguments: &[&str]) {
-        let label = format!("app-{}-{}", role.name(), self.apps.len());
+        let label = self.label("app", role);
         let record = self.lab.directory().join(format!("{label}.records"));
         let host = role.host(&self.lab);
         let mut command = host.command(helper("tc-app"));
@@ -109,7 +120,7 @@ impl Stage {
             .arg("--record")
             .arg(&record);
         let process = host.spawn(&label, command.args(arguments));
-        self.add_app(role, record, records::load, process);
+        self.add_app(role, Source::File(record, records::load), process);
     }
 
     /// Starts nginx on a host and waits until it listens; its access log is the record.
@@ -118,23 +129,49 @@ impl Stage {
     ///
     /// It does not listen in time.
     pub fn start_nginx(&mut self, role: Role) {
-        let label = format!("nginx-{}-{}", role.name(), self.apps.len());
+        let label = self.label("nginx", role);
         let record = self.lab.directory().join(format!("{label}.access"));
         let process = nginx::start(role.host(&self.lab), self.lab.directory(), &label, APP_PORT);
-        self.add_app(role, record, nginx::records, process);
+        self.add_app(role, Source::File(record, nginx::records), process);
     }
 
-    fn add_app(&mut self, role: Role, record: PathBuf, read: fn(&Path) -> Vec<Record>, mut process: Process) {
+    /// Starts Redis on a host and waits until it listens; its keys are the records.
+    ///
+    /// # Panics
+    ///
+    /// It does not listen in time.
+    pub fn start_redis(&mut self, role: Role) {
+        let label = self.label("redis", role);
+        let (process, socket) = redis::start(role.host(&self.lab), self.lab.directory(), &label, APP_PORT);
+        self.add_app(role, Source::State(Box::new(move || redis::records(&socket))), process);
+    }
+
+    /// Starts MariaDB on a host, waits until it listens, and makes empty tables; their rows are the records.
+    ///
+    /// # Panics
+    ///
+    /// It does not listen in time.
+    pub fn start_mariadb(&mut self, role: Role) {
+        let label = self.label("mariadb", role);
+        let (process, socket) = mariadb::start(role.host(&self.lab), self.lab.directory(), &label, APP_PORT);
+        let tables = socket.clone();
+        self.add_app(role, Source::State(Box::new(move || mariadb::records(&socket))), process);
+        mariadb::make_tables(&tables);
+    }
+
+    fn label(&self, program: &str, role: Role) -> String {
+        format!("{program}-{}-{}", role.name(), self.apps.len())
+    }
+
+    fn add_app(&mut self, role: Role, source: Source, mut process: Process) {
         let sockets = Sockets::of(role.host(&self.lab));
         await_process(&mut process, "listens as application", READY_LIMIT, || sockets.listens(APP_PORT));
-        self.apps.push(App { role, record, read, process });
+        self.apps.push(Application { role, source, process });
     }
 
     /// Ends the application on a host by SIGTERM; its records stay.
     pub fn stop_app(&mut self, role: Role) {
-        for app in self.apps.iter_mut().filter(|app| app.role == role) {
-            app.process.stop(STOP_LIMIT);
-        }
+        self.apps.iter_mut().filter(|app| app.role == role).for_each(Application::stop);
     }
 
     /// Starts intercept and tcpcopy.
@@ -160,16 +197,54 @@ impl Stage {
         self.pair = Some(pair);
     }
 
-    /// Starts a load with these arguments of `tc-load`, split at blanks.
+    /// Starts another tcpcopy beside the first, and waits until it captures and has a tunnel of its own.
+    pub fn add_tcpcopy(&mut self, arguments: &[&str]) {
+        let mut pair = self.pair.take().expect("the programs have been started");
+        pair.add_tcpcopy(&self.lab, &self.binaries, APP_PORT, arguments);
+        self.pair = Some(pair);
+    }
+
+    /// Starts tcpcopy again after it was ended.
+    pub fn restart_tcpcopy(&mut self, arguments: &[&str]) {
+        let mut pair = self.pair.take().expect("the programs have been started");
+        pair.restart_tcpcopy(&self.lab, &self.binaries, APP_PORT, arguments);
+        self.pair = Some(pair);
+    }
+
+    /// What tcpcopy has written to its log.
+    #[must_use]
+    pub fn tcpcopy_log(&self) -> String {
+        std::fs::read_to_string(self.lab.directory().join("tcpcopy.log")).unwrap_or_default()
+    }
+
+    /// The number that follows `name:` in the latest statistics of tcpcopy; 0 if there is none.
+    #[must_use]
+    pub fn counted(&self, name: &str) -> u64 {
+        let (log, key) = (self.tcpcopy_log(), format!(" {name}:"));
+        let rest = log.rsplit_once(&key).map_or("", |(_, rest)| rest);
+        rest.split(|letter: char| !letter.is_ascii_digit())
+            .next()
+            .and_then(|digits| digits.parse().ok())
+            .unwrap_or(0)
+    }
+
+    /// Starts a load of the client host with these arguments of `tc-load`, split at blanks.
     #[must_use]
     pub fn start_load(&mut self, arguments: &str) -> Process {
+        let to = format!("{ONLINE}:{APP_PORT}").parse().expect("an address");
         self.loads += 1;
-        let mut command = self.lab.client.command(helper("tc-load"));
-        command
-            .args(["--server", "online", "--to"])
-            .arg(format!("{ONLINE}:{APP_PORT}"))
-            .args(arguments.split_whitespace());
-        self.lab.client.spawn(&format!("load-{}", self.loads), &mut command)
+        spawn_load(&self.lab.client, self.loads, to, arguments)
+    }
+
+    /// Runs a load of the online host itself, over its loopback interface, to its end.
+    ///
+    /// # Panics
+    ///
+    /// An answer is missing or wrong: the online service was disturbed.
+    pub fn load_at_home(&mut self, arguments: &str) -> Summary {
+        self.loads += 1;
+        let load = spawn_load(&self.lab.online, self.loads, ([127, 0, 0, 1], APP_PORT).into(), arguments);
+        finish_load(load)
     }
 
     /// Runs a load to its end.
@@ -182,37 +257,22 @@ impl Stage {
         finish_load(load)
     }
 
-    /// What the applications on a host wrote down.
+    /// What the applications on a host have to tell.
     #[must_use]
     pub fn records(&self, role: Role) -> Vec<Record> {
-        self.apps.iter().filter(|app| app.role == role).flat_map(|app| (app.read)(&app.record)).collect()
+        self.apps.iter().filter(|app| app.role == role).flat_map(Application::records).collect()
     }
 
-    /// Waits until the target has as many of the requests that `counts` as the online host, or stands still.
-    pub fn settle(&self, counts: impl Fn(&Record) -> bool) {
-        let count = |role| self.records(role).iter().filter(|record| counts(record)).count();
-        // The last records may have to be written yet.
-        std::thread::sleep(AFTERMATH);
-        let start = Instant::now();
-        let mut moved = start;
-        let mut seen = 0;
-        while start.elapsed() < SETTLE_LIMIT && moved.elapsed() < QUIET_LIMIT {
-            let now = count(Role::Target);
-            if now >= count(Role::Online) {
-                break;
-            }
-            if now != seen {
-                (seen, moved) = (now, Instant::now());
-            }
-            std::thread::sleep(POLL);
-        }
-        std::thread::sleep(AFTERMATH);
-    }
-
-    /// Waits for the replay, ends the programs, and compares the requests that `counts`.
+    /// Waits until every request that `counts` has arrived, ends the programs, and compares these requests.
     #[must_use]
-    pub fn outcome(mut self, counts: impl Fn(&Record) -> bool) -> Outcome {
-        self.settle(&counts);
+    pub fn outcome(self, counts: impl Fn(&Record) -> bool) -> Outcome {
+        self.outcome_of(Replay::Complete(1), counts)
+    }
+
+    /// Waits until the replay is over, ends the programs, and compares the requests that `counts`.
+    #[must_use]
+    pub fn outcome_of(mut self, replay: Replay, counts: impl Fn(&Record) -> bool) -> Outcome {
+        self.settle(replay, &counts);
         let (tcpcopy, intercept) = self.pair().usage();
         let escaped = self.capture.receivers();
         let hosts = [&self.lab.online, &self.lab.target];
@@ -227,7 +287,7 @@ impl Stage {
         online.retain(&counts);
         target.retain(&counts);
         Outcome {
-            verdict: Verdict::of(&online, &target),
+            verdict: Verdict::of(&records::repeated(&online, replay.copies()), &target),
             served,
             escaped,
             tcpcopy,
@@ -237,6 +297,12 @@ impl Stage {
             stage: self,
         }
     }
+}
+
+fn spawn_load(host: &Host, number: usize, to: SocketAddr, arguments: &str) -> Process {
+    let mut command = host.command(helper("tc-load"));
+    command.args(["--server", "online", "--to", &to.to_string()]).args(arguments.split_whitespace());
+    host.spawn(&format!("load-{number}"), &mut command)
 }
 
 /// Waits for the end of a load.

@@ -24,6 +24,12 @@ const SCENARIOS: &[Trial] = &[
     Trial::Scenario("malformed segments", scenarios::malformed_segments_arrive),
     Trial::Scenario("passlist", scenarios::passlist),
     Trial::Scenario("nginx and wrk", scenarios::nginx_and_wrk),
+    Trial::Scenario("Redis, pipelined", scenarios::redis_pipelined),
+    Trial::Scenario("Redis, mass insert", scenarios::redis_mass_insert),
+    Trial::Scenario("Redis, benchmark", scenarios::redis_benchmark),
+    Trial::Scenario("MariaDB", scenarios::mariadb_rows),
+    Trial::Scenario("tcpcopy restarted", scenarios::tcpcopy_restarted),
+    Trial::Scenario("one of two killed", scenarios::one_of_two_killed),
 ];
 
 impl Trial {

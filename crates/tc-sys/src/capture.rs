@@ -14,10 +14,53 @@ use std::os::fd::RawFd;
 use crate::{Families, SysError};
 
 pub mod filter;
+mod pacer;
 mod pnet;
+mod ring;
+mod socket;
 
 pub use filter::FilterError;
+pub use pacer::{Alertness, Pacer};
 pub use pnet::PnetCapture;
+pub use ring::RingCapture;
+
+/// After so many packets of one source the others get their turn.
+const TURN: u32 = 64;
+
+/// How packets come from the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// [`RingCapture`].
+    Ring,
+    /// [`PnetCapture`].
+    Pnet,
+}
+
+impl Backend {
+    /// Opens a capture of this kind.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`RingCapture::open`] and [`PnetCapture::open`].
+    pub fn open(self, config: &CaptureConfig) -> Result<Box<dyn Capture>, CaptureError> {
+        Ok(match self {
+            Self::Ring => Box::new(RingCapture::open(config)?),
+            Self::Pnet => Box::new(PnetCapture::open(config)?),
+        })
+    }
+}
+
+/// Opens a capture with a ring, or else through pnet, and tells why there is no ring.
+///
+/// # Errors
+///
+/// That of [`PnetCapture::open`], when neither can be opened.
+pub fn open(config: &CaptureConfig) -> Result<(Box<dyn Capture>, Option<CaptureError>), CaptureError> {
+    match Backend::Ring.open(config) {
+        Ok(capture) => Ok((capture, None)),
+        Err(refused) => Ok((Backend::Pnet.open(config)?, Some(refused))),
+    }
+}
 
 /// A source of captured packets.
 pub trait Capture: Send {
@@ -46,7 +89,7 @@ pub trait Capture: Send {
 pub struct CaptureStatistics {
     /// Packets that passed the filter, the dropped ones included.
     pub packets: u64,
-    /// Packets lost because the receive buffer was full: this program was too slow.
+    /// Packets lost because the receive buffer or the ring was full: this program was too slow.
     pub dropped: u64,
 }
 
@@ -86,11 +129,16 @@ pub struct CaptureConfig {
     pub families: Families,
     /// The kernel's receive buffer for each socket, in octets.
     pub receive_buffer: usize,
+    /// The memory of [`RingCapture`], in octets, which its sockets share.
+    pub ring: usize,
 }
 
 impl CaptureConfig {
     /// The receive buffer of [`CaptureConfig::default`]: 64 MiB.
     pub const RECEIVE_BUFFER: usize = 64 << 20;
+
+    /// The ring of [`CaptureConfig::default`]: 6 MiB, which holds 32 736 packets.
+    pub const RING: usize = 6 << 20;
 }
 
 impl Default for CaptureConfig {
@@ -101,6 +149,7 @@ impl Default for CaptureConfig {
             exclude: Vec::new(),
             families: Families::Ipv4,
             receive_buffer: Self::RECEIVE_BUFFER,
+            ring: Self::RING,
         }
     }
 }
@@ -126,3 +175,6 @@ pub enum CaptureError {
     #[error(transparent)]
     System(#[from] SysError),
 }
+
+#[cfg(test)]
+mod tests;

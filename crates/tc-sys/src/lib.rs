@@ -7,11 +7,11 @@
 //! All `unsafe` of the project is in the private module `syscall`, as small safe functions over `libc`.
 //!
 //! ```no_run
-//! use tc_sys::capture::{Capture, CaptureConfig, CaptureRule, PnetCapture};
+//! use tc_sys::capture::{Capture, CaptureConfig, CaptureRule, RingCapture};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let config = CaptureConfig { rules: vec![CaptureRule::port(80)], ..CaptureConfig::default() };
-//! let mut capture = PnetCapture::open(&config)?;
+//! let mut capture = RingCapture::open(&config)?;
 //! while let Some(packet) = capture.next_packet()? {
 //!     assert!(packet.len() >= 20, "a packet starts at its IP header");
 //! }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 use tc_core::{Admission, ClientPool, Join, Mapping, Pace, Ramp, ReplayConfig, RouteScope};
-use tc_sys::capture::{CaptureConfig, CaptureRule};
+use tc_sys::capture::{Backend, CaptureConfig, CaptureRule};
 
 /// How many seconds the keep-alive timeout is longer than the session timeout unless told otherwise.
 const KEEPALIVE_MARGIN: u32 = 120;
@@ -29,6 +29,8 @@ pub(crate) struct Intercept {
 /// The configuration.
 #[derive(Debug)]
 pub(crate) struct Config {
+    /// Nothing for the best that works.
+    pub(crate) backend: Option<Backend>,
     pub(crate) capture: CaptureConfig,
     pub(crate) clients: ClientPool,
     /// Connections to each intercept.
@@ -47,6 +49,7 @@ impl From<Args> for Config {
         let replay = replay_config(&args);
         let mappings = args.mappings.0;
         Self {
+            backend: Some(args.capture),
             capture: capture_config(&mappings, args.interfaces),
             clients: args.clients.unwrap_or_default(),
             connections: args.connections.into(),

@@ -7,13 +7,13 @@ use crate::error::Error;
 use crate::statistics::{Gauges, Statistics};
 use crate::tunnels::Tunnels;
 use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Registry, Token};
 use std::io::{self, ErrorKind};
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 use tc_core::Replayer;
 use tc_sys::SysError;
-use tc_sys::capture::{Capture, CaptureStatistics};
+use tc_sys::capture::{Alertness, Capture, CaptureStatistics, Pacer};
 use tc_sys::error::reason;
 use tc_sys::inject::{Injector, PacketBatch, SendFailure};
 use tc_sys::process::{Signal, SignalFd};
@@ -38,6 +38,9 @@ pub(crate) struct Driver {
     poll: Poll,
     capture: Box<dyn Capture>,
     capture_readiness: Readiness,
+    /// Whether mio waits for the capture.
+    alertness: Alertness,
+    pacer: Pacer,
     injector: Injector,
     batch: PacketBatch,
     replayer: Replayer,
@@ -64,16 +67,14 @@ impl Driver {
         registry
             .register(&mut SourceFd(&signals.as_raw_fd()), SIGNALS, Interest::READABLE)
             .map_err(failed_to_wait)?;
-        for descriptor in capture.raw_fds() {
-            registry
-                .register(&mut SourceFd(&descriptor), CAPTURE, Interest::READABLE)
-                .map_err(failed_to_wait)?;
-        }
+        watch(&*capture, Alertness::Awake, registry).map_err(failed_to_wait)?;
         tunnels.register(now, registry, &mut replayer);
         Ok(Self {
             poll,
             capture,
             capture_readiness: Readiness::Ready,
+            alertness: Alertness::Awake,
+            pacer: Pacer::new(now),
             injector,
             batch: PacketBatch::new(),
             replayer,
@@ -155,10 +156,10 @@ impl Driver {
     }
 
     fn take_captured(&mut self, now: Instant) -> Readiness {
-        for _ in 0..MAX_PACKETS {
+        for taken in 0..MAX_PACKETS {
             match self.capture.next_packet() {
                 Ok(Some(packet)) => self.replayer.handle_client_packet(now, packet),
-                Ok(None) => return Readiness::Drained,
+                Ok(None) => return self.captured_all(now, taken),
                 Err(error) => {
                     if let Some(left_out) = self.lines.admit(now) {
                         warn!("cannot read captured packets: {}{left_out}", reason(&error));
@@ -167,7 +168,21 @@ impl Driver {
                 }
             }
         }
+        self.pacer.record(now, MAX_PACKETS);
         Readiness::Ready
+    }
+
+    /// When to look again, after a look that found so many packets and then none.
+    fn captured_all(&mut self, now: Instant, packets: usize) -> Readiness {
+        let alertness = self.pacer.record(now, packets);
+        // What fails is tried again at the next look; until then, all goes on as before.
+        if alertness != self.alertness && watch(&*self.capture, alertness, self.poll.registry()).is_ok() {
+            self.alertness = alertness;
+        }
+        match self.alertness {
+            Alertness::Awake => Readiness::Drained,
+            Alertness::Napping => Readiness::RetryAt(now + Pacer::NAP),
+        }
     }
 
     /// Sends everything that the replayer has.
@@ -218,6 +233,14 @@ impl Driver {
         };
         self.statistics.report(&self.replayer, &gauges);
     }
+}
+
+/// Makes mio wait for the capture, or not. If a packet waits already, mio tells at once.
+fn watch(capture: &dyn Capture, alertness: Alertness, registry: &Registry) -> io::Result<()> {
+    capture.raw_fds().iter().try_for_each(|descriptor| match alertness {
+        Alertness::Awake => registry.register(&mut SourceFd(descriptor), CAPTURE, Interest::READABLE),
+        Alertness::Napping => registry.deregister(&mut SourceFd(descriptor)),
+    })
 }
 
 fn remedy(kind: ErrorKind) -> &'static str {

@@ -7,22 +7,28 @@ use crate::tunnels::Tunnels;
 use std::time::Instant;
 use tc_core::Replayer;
 use tc_proto::tunnel::VERSION;
-use tc_sys::capture::PnetCapture;
+use tc_sys::capture;
 use tc_sys::inject::Injector;
 use tc_sys::process::{Signal, SignalFd};
 use tc_sys::program::{Flow, Program};
-use tracing::info;
+use tracing::{info, warn};
 
 impl Program for Driver {
     type Config = Config;
     type Error = Error;
 
     fn open(config: &Config) -> Result<Self, Error> {
-        let capture = Box::new(PnetCapture::open(&config.capture)?);
+        let (capture, no_ring) = match config.backend {
+            Some(backend) => (backend.open(&config.capture)?, None),
+            None => capture::open(&config.capture)?,
+        };
         let injector = Injector::open(config.capture.families)?;
         let signals = SignalFd::open()?;
         let tunnels = Tunnels::open(config, Instant::now(), FIRST_TUNNEL)?;
         tell_configuration(config);
+        if let Some(reason) = no_ring {
+            warn!("{reason}; capturing without a ring, which takes more processor time");
+        }
         let replayer = Replayer::new(config.replay, config.mappings.clone(), config.clients.clone());
         Self::new(capture, injector, signals, tunnels, replayer)
     }

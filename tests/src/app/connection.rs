@@ -90,19 +90,21 @@ impl Connection {
         }
         self.read_again = None;
         let mut buffer = [0; READ_SIZE];
-        let size = options.slow_read.unwrap_or(READ_SIZE).min(READ_SIZE);
-        while matches!(self.input, Input::Open) {
-            match self.stream.read(&mut buffer[..size]) {
+        let mut left = options.slow_read.unwrap_or(usize::MAX);
+        while matches!(self.input, Input::Open) && left > 0 {
+            match self.stream.read(&mut buffer[..left.min(READ_SIZE)]) {
                 Ok(0) => self.input = Input::Ended,
-                Ok(len) => self.take(&buffer[..len], now, options, log)?,
+                Ok(len) => {
+                    self.take(&buffer[..len], now, options, log)?;
+                    left -= len;
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
-            if options.slow_read.is_some() {
-                self.read_again = Some(now + SLOW_READ_PAUSE);
-                break;
-            }
+        }
+        if options.slow_read.is_some_and(|allowed| left < allowed) {
+            self.read_again = Some(now + SLOW_READ_PAUSE);
         }
         Ok(())
     }

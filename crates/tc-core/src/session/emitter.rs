@@ -4,7 +4,7 @@ use crate::counters::SentCounters;
 use crate::{ReplayConfig, Transmit};
 use std::time::{Duration, Instant};
 use tc_proto::{
-    Flags, Flow, IpFields, PacketSpec, Segment, SeqNum, TcpOptions, Timestamps, Window, WindowScale,
+    Flags, Flow, IpFields, PacketSpec, SackBlocks, Segment, SeqNum, TcpOptions, Timestamps, Window, WindowScale,
 };
 
 /// An echo of our `TSval` that is older than this is not ours.
@@ -21,7 +21,8 @@ pub(crate) struct Opening {
 impl Opening {
     /// As the client opened. Options that are not understood are left out, TCP Fast Open among them.
     pub(crate) fn captured(segment: &Segment, ip: IpFields) -> Self {
-        Self { options: segment.options, window: segment.window, ip }
+        let options = TcpOptions { sack: SackBlocks::default(), ..segment.options };
+        Self { options, window: segment.window, ip }
     }
 
     /// For a client whose SYN was not seen: what a Linux client offers.

@@ -127,6 +127,9 @@ impl ClientStream {
         if segment.payload.is_empty() {
             return Offered::Ack;
         }
+        if self.end.is_some() {
+            return Offered::OutOfWindow;
+        }
         let begins = last.is_some_and(|(ack, end)| segment.ack.is_after(ack) && segment.seq.at_or_after(end));
         if begins {
             *self = Self { ack: Some(segment.ack), ..Self::following(segment.seq) };

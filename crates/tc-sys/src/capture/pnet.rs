@@ -12,15 +12,13 @@ use std::time::Duration;
 use pnet::datalink::{self, Channel, ChannelType, Config, DataLinkReceiver, NetworkInterface};
 
 use super::filter::Filter;
-use super::{Capture, CaptureConfig, CaptureError, CaptureStatistics};
+use super::socket::{failed, filters, pending_error, prepare, select};
+use super::{Capture, CaptureConfig, CaptureError, CaptureStatistics, TURN};
 use crate::SysError;
-use crate::syscall::{options, socket};
+use crate::syscall::options;
 
 /// Holds the largest packet that the filter lets through, BIG TCP included.
 const READ_BUFFER: usize = super::filter::SNAP as usize;
-
-/// After so many packets of one source the others get their turn.
-const TURN: u32 = 64;
 
 /// Capture through pnet's datalink channel, one system call for waiting and one for reading each packet.
 pub struct PnetCapture {
@@ -112,15 +110,8 @@ impl Source {
         filter: &Filter,
         buffer: usize,
     ) -> Result<Self, SysError> {
-        let failed = |operation, cause| {
-            let name = if interface.index == 0 { "all interfaces" } else { &interface.name };
-            SysError::new(operation, format!("the capture socket on {name}"), cause).with_privilege_hint()
-        };
-        let prepared =
-            socket::open(libc::AF_PACKET, libc::SOCK_DGRAM, 0).map_err(|cause| failed("open", cause))?;
-        options::attach_filter(prepared.as_fd(), filter.instructions())
-            .map_err(|cause| filter_refused(failed("filter", cause)))?;
-        options::set_receive_buffer(prepared.as_fd(), buffer).map_err(|cause| failed("size", cause))?;
+        let failed = |operation, cause| failed(interface, operation, cause);
+        let prepared = prepare(interface, filter, buffer)?;
         let socket = prepared.try_clone().map_err(|cause| failed("duplicate", cause))?;
         let config = Config {
             channel_type: ChannelType::Layer3(protocol),
@@ -141,68 +132,8 @@ impl Source {
     }
 }
 
-fn filter_refused(error: SysError) -> SysError {
-    if error.cause.raw_os_error() == Some(libc::ENOMEM) {
-        return error.with_hint("name fewer addresses, or raise it: sysctl net.core.optmem_max=131072");
-    }
-    error
-}
-
-fn filters(config: &CaptureConfig) -> Result<Vec<(u16, Filter)>, CaptureError> {
-    let mut filters = Vec::new();
-    if config.families.has_ipv4() {
-        let filter = Filter::ipv4(&config.rules, &config.exclude)?;
-        filters.extend(filter.map(|filter| (ETH_P_IP, filter)));
-    }
-    if config.families.has_ipv6() {
-        let filter = Filter::ipv6(&config.rules, &config.exclude)?;
-        filters.extend(filter.map(|filter| (ETH_P_IPV6, filter)));
-    }
-    Ok(filters)
-}
-
-/// `linux/if_ether.h`
-const ETH_P_IP: u16 = 0x0800;
-const ETH_P_IPV6: u16 = 0x86dd;
-
-/// The interfaces of these names, each once; for no names the interface of index 0, which means all.
-fn select(names: &[String]) -> Result<Vec<NetworkInterface>, CaptureError> {
-    if names.is_empty() {
-        return Ok(vec![NetworkInterface {
-            name: String::new(),
-            description: String::new(),
-            index: 0,
-            mac: None,
-            ips: Vec::new(),
-            flags: 0,
-        }]);
-    }
-    let existing = datalink::interfaces();
-    let missing: Vec<_> = names
-        .iter()
-        .filter(|name| !existing.iter().any(|interface| interface.name == **name))
-        .cloned()
-        .collect();
-    if missing.is_empty() {
-        return Ok(existing.into_iter().filter(|interface| names.contains(&interface.name)).collect());
-    }
-    let existing = existing.into_iter().map(|interface| interface.name).collect();
-    Err(CaptureError::NoSuchInterface { missing, existing })
-}
-
 /// pnet says `TimedOut` when its poll(2) found nothing, which a signal turns into `Interrupted`: never while a packet
 /// waits. Another reader after a readiness that was false gets `WouldBlock`.
 fn is_drained(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
-
-/// Takes the error that waits on a socket. pnet only says "Unexpected poll event" and leaves it there for ever.
-fn pending_error(socket: &OwnedFd) -> Option<io::Error> {
-    match options::integer(socket.as_fd(), libc::SOL_SOCKET, libc::SO_ERROR) {
-        Ok(0) | Err(_) => None,
-        Ok(errno) => Some(io::Error::from_raw_os_error(errno)),
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -12,6 +12,27 @@ pub(crate) fn open(domain: libc::c_int, kind: libc::c_int, protocol: libc::c_int
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// Binds a packet socket to one protocol (`linux/if_ether.h`) and one interface, or to all for index 0 (packet(7)).
+pub(crate) fn bind_packet(fd: BorrowedFd<'_>, protocol: u16, interface: u32) -> io::Result<()> {
+    let invalid = |_| io::Error::from_raw_os_error(libc::EINVAL);
+    // SAFETY: an address of integers, for which zero is a value.
+    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+    address.sll_family = super::transmit::family(libc::AF_PACKET);
+    address.sll_protocol = protocol.to_be();
+    address.sll_ifindex = libc::c_int::try_from(interface).map_err(invalid)?;
+    let length = super::options::length_of::<libc::sockaddr_ll>();
+    // SAFETY: an address of `length` octets, which is only read.
+    syscall!(bind(fd.as_raw_fd(), (&raw const address).cast(), length)).map(drop)
+}
+
+/// The next datagram, or the start of one that is larger than `buffer`, if one waits; its true length (recv(2)).
+pub(crate) fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
+    let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC;
+    // SAFETY: the kernel writes at most `buffer.len()` octets.
+    let length = syscall!(recv(fd.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), flags))?;
+    Ok(usize::try_from(length).unwrap_or(0))
+}
+
 /// A second, close-on-exec descriptor of what `fd` names.
 ///
 /// # Errors

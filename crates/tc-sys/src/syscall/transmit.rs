@@ -17,7 +17,7 @@ union Address {
 }
 
 /// The field has 16 bits for what is an `int` elsewhere.
-fn family(family: libc::c_int) -> libc::sa_family_t {
+pub(super) fn family(family: libc::c_int) -> libc::sa_family_t {
     libc::sa_family_t::try_from(family).unwrap_or(0)
 }
 

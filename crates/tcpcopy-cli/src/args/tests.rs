@@ -52,6 +52,7 @@ fn every_mistake_is_one_line_that_names_the_argument_and_the_remedy() {
             "invalid value '' for '-i, --interfaces <LIST>': an entry is empty; give interface \
                    names with one comma between them",
         ),
+        ("-x 80-10.0.0.1:80 --capture raw", "invalid value 'raw' for '--capture <BACKEND>': give ring or pnet"),
         ("-x 80-[::1]:80", "-x '80-[::1]:80': IPv6 targets are not supported yet; give an IPv4 target"),
         ("-x 80-10.0.0.1:80 -c ::1", "-c has no IPv4 address, which target 10.0.0.1:80 needs; add one"),
         (

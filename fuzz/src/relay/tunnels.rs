@@ -1,0 +1,85 @@
+//! The other ends of the tunnels.
+
+use super::ledger::Ledger;
+use std::collections::BTreeMap;
+use tc_core::relay::TunnelId;
+use tc_proto::tunnel::{Message, MessageDecoder, RecordFormat};
+
+/// Tunnels at once.
+const PLACES: u8 = 4;
+
+#[derive(Debug)]
+struct Peer {
+    place: u8,
+    up: bool,
+    decoder: MessageDecoder,
+    format: RecordFormat,
+}
+
+/// All tunnels that there ever were.
+#[derive(Debug, Default)]
+pub(super) struct Peers(BTreeMap<TunnelId, Peer>);
+
+impl Peers {
+    /// A new tunnel, unless there is one at this place.
+    pub(super) fn connect(&mut self, who: u8) -> Option<TunnelId> {
+        if self.up(who).is_some() {
+            return None;
+        }
+        let tunnel = TunnelId(self.0.len() as u64);
+        let peer = Peer {
+            place: who % PLACES,
+            up: true,
+            decoder: MessageDecoder::new(),
+            format: RecordFormat::default(),
+        };
+        self.0.insert(tunnel, peer);
+        Some(tunnel)
+    }
+
+    pub(super) fn disconnect(&mut self, who: u8) -> Option<TunnelId> {
+        let tunnel = self.up(who)?;
+        self.0.get_mut(&tunnel)?.up = false;
+        Some(tunnel)
+    }
+
+    fn up(&self, who: u8) -> Option<TunnelId> {
+        self.last(who).filter(|tunnel| self.0[tunnel].up)
+    }
+
+    /// The tunnel that is or was at this place.
+    pub(super) fn last(&self, who: u8) -> Option<TunnelId> {
+        let here = self.0.iter().rev().find(|(_, peer)| peer.place == who % PLACES);
+        here.map(|(tunnel, _)| *tunnel)
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.0.values().filter(|peer| peer.up).count()
+    }
+
+    pub(super) fn format(&self, tunnel: TunnelId) -> RecordFormat {
+        self.0[&tunnel].format
+    }
+
+    /// Reads what the tunnel says, to know what it has announced.
+    pub(super) fn note_octets(&mut self, tunnel: TunnelId, octets: &[u8], ledger: &mut Ledger) {
+        let Some(peer) = self.0.get_mut(&tunnel).filter(|peer| peer.up) else { return };
+        peer.decoder.push(octets);
+        while let Ok(Some(message)) = peer.decoder.next() {
+            if let Message::AddRoute(flow) = message {
+                ledger.note_announcement(tunnel, flow);
+            }
+        }
+    }
+
+    pub(super) fn note_format(&mut self, tunnel: TunnelId, format: RecordFormat) {
+        let peer = self.0.get_mut(&tunnel).expect("a tunnel that is known");
+        assert!(peer.up, "{tunnel:?} is ready although it is gone");
+        peer.format = format;
+    }
+
+    pub(super) fn note_cut(&mut self, tunnel: TunnelId) {
+        let peer = self.0.get_mut(&tunnel).expect("a tunnel that is known");
+        assert!(std::mem::replace(&mut peer.up, false), "{tunnel:?} is cut although it is gone");
+    }
+}
