@@ -1,4 +1,8 @@
 //! What the user typed, checked on its own and without side effects.
+#![allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "the comments are the help, where brackets mean what may be left out"
+)]
 
 use clap::Parser;
 use std::fmt::Display;
