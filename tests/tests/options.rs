@@ -103,15 +103,15 @@ fn the_share_of_connections_grows_with_time() {
     outcome.assert_part(6000);
     let missing: BTreeSet<_> = outcome.verdict.missing.iter().map(String::as_str).collect();
     let online = outcome.stage.records(Role::Online);
-    let percentage = |from: u128, to: u128| {
+    let permille = |from: u128, to: u128| {
         let then = |record: &&Record| (started + from..started + to).contains(&record.at_ms);
         let ids: Vec<_> = online.iter().filter(then).map(|record| record.id.as_str()).collect();
         let replayed = ids.iter().filter(|&&id| !missing.contains(id)).count();
-        replayed * 100 / ids.len().max(1)
+        replayed * 1000 / ids.len().max(1)
     };
-    let (early, late) = (percentage(0, 3000), percentage(6000, 9000));
-    assert!((0..=5).contains(&early), "{early} % in the first three seconds, not 1 to 3 %; {outcome}");
-    assert!((5..=14).contains(&late), "{late} % after six seconds, not 7 to 9 %; {outcome}");
+    let (early, late) = (permille(0, 3000), permille(6000, 9000));
+    assert!((1..=50).contains(&early), "{early} of 1000 in the first three seconds, not 10 to 30; {outcome}");
+    assert!((50..=140).contains(&late), "{late} of 1000 after six seconds, not 70 to 90; {outcome}");
 }
 
 #[test]

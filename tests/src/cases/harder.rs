@@ -23,12 +23,17 @@ pub const TUNNEL_LOSS_5: Case = Case { name: "5 % loss on the tunnel", network: 
 pub const TUNNEL_LOSS_10: Case =
     Case { name: "10 % loss on the tunnel", network: tunnel_lossy(0.10), ..LOSS_2 };
 /// One packet of 10 is lost, towards the target as on the tunnel.
-pub const LOSS_EVERYWHERE: Case =
-    Case { name: "10 % loss on both", network: Network { loss: 0.10, tunnel_loss: 0.10, ..CLEAN }, ..LOSS_2 };
+pub const LOSS_EVERYWHERE: Case = Case {
+    name: "10 % loss on both",
+    network: Network { loss: 0.10, tunnel_loss: 0.10, ..CLEAN },
+    ..KEEP_ALIVE_SHORT
+};
 /// Connections of one request each, on a network that loses packets everywhere.
 pub const SINGLE_WITH_LOSS: Case = Case {
-    name: "5 000 x 1, 5 % loss on both",
+    name: "2 000 x 1, 5 % loss on both",
     network: Network { tunnel_loss: 0.05, ..lossy(0.05) },
+    load: "--from 10.198.1.1 --connections 2000 --concurrency 50",
+    requests: 2000,
     ..SINGLE
 };
 /// Uploads of a million octets on a network that loses packets.
@@ -108,8 +113,13 @@ pub const UPLOADS_ON_BAD_NETWORK: Case =
 pub const CLOSING_SERVERS: Case =
     Case { name: "the server closes", online: &["--close-each"], target: &["--close-each"], ..SINGLE };
 /// Both servers close each connection, on a network that loses packets.
-pub const CLOSING_SERVERS_WITH_LOSS: Case =
-    Case { name: "the server closes, 5 % loss", network: lossy(0.05), ..CLOSING_SERVERS };
+pub const CLOSING_SERVERS_WITH_LOSS: Case = Case {
+    name: "the server closes, 5 % loss",
+    network: lossy(0.05),
+    load: SINGLE_WITH_LOSS.load,
+    requests: SINGLE_WITH_LOSS.requests,
+    ..CLOSING_SERVERS
+};
 /// Only the target closes after each answer; the client goes on.
 pub const CLOSING_TARGET: Case = Case {
     name: "only the target closes",
