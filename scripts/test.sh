@@ -48,9 +48,27 @@ trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
+# What the tests need from Debian, one a line (see need_packages).
+PACKAGES=(
+    ca-certificates
+    curl
+    ethtool
+    gcc
+    ip:iproute2
+    iptables
+    libc6-dev
+    nginx:nginx-light
+    perl:perl-base
+    ps:procps
+    redis-server
+    shellcheck
+    tcpdump
+    unshare:util-linux
+    wrk
+)
+
 install_missing() {
-    need_packages gcc libc6-dev shellcheck ip:iproute2 iptables nginx:nginx-light wrk curl tcpdump ps:procps ethtool \
-        redis-server ca-certificates perl:perl-base unshare:util-linux
+    need_packages "${PACKAGES[@]}"
     need_cargo
     local component
     for component in rustfmt:fmt clippy:clippy; do
@@ -91,11 +109,18 @@ step "documentation" env RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps
 step "shellcheck" shell_scripts
 step "script tests" script_tests
 step "unit tests" cargo_test --workspace --exclude tc-tests --locked
+step "corpora of the fuzz targets" cargo test --manifest-path fuzz/Cargo.toml --locked
 # The end-to-end tests run the programs as they are released.
 step "release build" cargo build --release --locked -p tcpcopy-cli -p intercept-cli
 TCPCOPY_BIN="$(target_dir)/release/tcpcopy"
 INTERCEPT_BIN="$(target_dir)/release/intercept"
 export TCPCOPY_BIN INTERCEPT_BIN
 say "" "TCPCOPY_BIN=$TCPCOPY_BIN" "INTERCEPT_BIN=$INTERCEPT_BIN"
-step "end-to-end tests" cargo_test -p tc-tests --release --locked --lib --test command_line --test harness \
-    --test replication --test resilience -- --test-threads=1
+# The files of tests/tests that run here, one a line. What takes longer is a command of its own, see README.
+END_TO_END=(
+    command_line
+    harness
+    replication
+    resilience
+)
+step "end-to-end tests" cargo_test -p tc-tests --release --locked --lib "${END_TO_END[@]/#/--test=}" -- --test-threads=1
