@@ -105,7 +105,7 @@ clean_up() {
 # --- the parts ---
 
 prepare() {
-    need_packages gcc libc6-dev ip:iproute2 iptables nginx:nginx-light wrk curl tcpdump ps:procps ca-certificates
+    need_packages gcc libc6-dev libpcap-dev ip:iproute2 iptables nginx:nginx-light wrk curl tcpdump ps:procps ca-certificates
     if [ -z "${TCPCOPY:-}" ] || [ -z "${INTERCEPT:-}" ]; then
         need_cargo
         shown '$' 'cargo build --release --locked'

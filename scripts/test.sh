@@ -57,6 +57,7 @@ PACKAGES=(
     ip:iproute2
     iptables
     libc6-dev
+    libpcap-dev
     nginx:nginx-light
     perl:perl-base
     ps:procps

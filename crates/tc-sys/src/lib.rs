@@ -26,6 +26,7 @@ pub mod error;
 pub mod inject;
 pub mod log;
 pub mod memory;
+pub mod pcap;
 pub mod process;
 pub mod program;
 pub mod queue;

@@ -78,6 +78,17 @@ impl Filter {
         Self { program: vec![refuse()] }
     }
 
+    /// The program of somebody else. What it takes is taken whole.
+    #[cfg(feature = "pcap")]
+    pub(crate) fn of_instructions(mut program: Vec<Instruction>) -> Self {
+        for instruction in &mut program {
+            if u32::from(instruction.code) == libc::BPF_RET | libc::BPF_K && instruction.k != 0 {
+                *instruction = accept();
+            }
+        }
+        Self { program }
+    }
+
     /// How many instructions it has.
     #[must_use]
     pub fn instruction_count(&self) -> usize {
