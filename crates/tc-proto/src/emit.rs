@@ -1,11 +1,11 @@
 //! From facts to octets.
 
-use crate::{Flags, SeqNum, TcpOptions, Window};
-use pnet::packet::ip::IpNextHeaderProtocols;
-use pnet::packet::ipv4::{self, Ipv4Flags, MutableIpv4Packet};
-use pnet::packet::ipv6::MutableIpv6Packet;
+use crate::{Flags, SeqNum, TcpOptions, Transport, Window};
+use ip::{Ipv4Header, Ipv6Header, Place};
 use pnet::packet::tcp::{MutableTcpPacket, TcpPacket, ipv4_checksum, ipv6_checksum};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
+
+pub(crate) mod ip;
 
 /// Fields of the IP header that a replayed packet takes over from the captured one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,11 +72,20 @@ impl PacketSpec<'_> {
         match addresses {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {
                 set_checksum(tcp, |view| ipv4_checksum(view, &source, &destination));
-                self.fill_ipv4_header(ip, len, source, destination);
+                let header = Ipv4Header {
+                    source,
+                    destination,
+                    ip: self.ip,
+                    protocol: Transport::Tcp.protocol(),
+                    identification: self.identification,
+                    place: Place::Unfragmentable,
+                };
+                header.fill(ip, len);
             }
             (IpAddr::V6(source), IpAddr::V6(destination)) => {
                 set_checksum(tcp, |view| ipv6_checksum(view, &source, &destination));
-                self.fill_ipv6_header(ip, tcp.len(), source, destination);
+                let next_header = Transport::Tcp.protocol();
+                Ipv6Header { source, destination, ip: self.ip, next_header }.fill(ip, tcp.len());
             }
             (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => {
                 debug_assert!(false, "a packet has one IP version");
@@ -98,36 +107,6 @@ impl PacketSpec<'_> {
         tcp.set_flags(self.flags.bits());
         tcp.set_window(self.window.field());
         tcp.set_urgent_ptr(self.urgent);
-    }
-
-    #[expect(clippy::cast_possible_truncation, reason = "the caller keeps the packet within its path MTU")]
-    fn fill_ipv4_header(&self, octets: &mut [u8], total_len: usize, source: Ipv4Addr, destination: Ipv4Addr) {
-        let Some(mut ip) = MutableIpv4Packet::new(octets) else { return };
-        ip.set_version(4);
-        ip.set_header_length(5);
-        ip.set_dscp(self.ip.traffic_class >> 2);
-        ip.set_ecn(self.ip.traffic_class & 0b11);
-        ip.set_total_length(total_len as u16);
-        ip.set_identification(self.identification);
-        ip.set_flags(Ipv4Flags::DontFragment);
-        ip.set_ttl(self.ip.ttl);
-        ip.set_next_level_protocol(IpNextHeaderProtocols::Tcp);
-        ip.set_source(source);
-        ip.set_destination(destination);
-        let checksum = ipv4::checksum(&ip.to_immutable());
-        ip.set_checksum(checksum);
-    }
-
-    #[expect(clippy::cast_possible_truncation, reason = "the caller keeps the packet within its path MTU")]
-    fn fill_ipv6_header(&self, octets: &mut [u8], payload_len: usize, source: Ipv6Addr, destination: Ipv6Addr) {
-        let Some(mut ip) = MutableIpv6Packet::new(octets) else { return };
-        ip.set_version(6);
-        ip.set_traffic_class(self.ip.traffic_class);
-        ip.set_payload_length(payload_len as u16);
-        ip.set_next_header(IpNextHeaderProtocols::Tcp);
-        ip.set_hop_limit(self.ip.ttl);
-        ip.set_source(source);
-        ip.set_destination(destination);
     }
 }
 

@@ -7,10 +7,11 @@
 //! - [`Segment`]: the facts of one segment, without its octets. [`TargetHeader`]: the same of a response of the
 //!   target, as intercept returns it.
 //! - [`PacketRef`]: borrowed octets of one IP packet, validated once. [`PacketSpec`]: the way back, from facts to
-//!   octets with correct checksums.
+//!   octets with correct checksums. [`DatagramRef`] and [`DatagramSpec`]: the same for UDP.
 //! - [`tunnel`]: the messages on TCP port 36524.
 #![forbid(unsafe_code)]
 
+mod datagram;
 mod emit;
 mod flags;
 mod flow;
@@ -19,9 +20,11 @@ mod options;
 mod packet;
 mod segment;
 mod seq;
+mod transport;
 pub mod tunnel;
 mod window;
 
+pub use datagram::{DatagramRef, DatagramSpec};
 pub use emit::{IpFields, PacketSpec};
 pub use flags::Flags;
 pub use flow::Flow;
@@ -30,6 +33,7 @@ pub use options::{SackBlock, SackBlocks, TcpOptions, Timestamps};
 pub use packet::{Layer, PacketRef, ParseError};
 pub use segment::Segment;
 pub use seq::SeqNum;
+pub use transport::Transport;
 pub use window::{Window, WindowScale};
 
 /// The TCP port on which intercept listens unless told otherwise.

@@ -1,17 +1,13 @@
 //! Borrowed packets, validated once.
 
-use crate::{Flags, IpFields, Segment, SeqNum, TcpOptions, Window};
-use pnet::packet::ip::{IpNextHeaderProtocol, IpNextHeaderProtocols};
-use pnet::packet::ipv4::Ipv4Packet;
-use pnet::packet::ipv6::Ipv6Packet;
+use crate::{Flags, IpFields, Segment, SeqNum, TcpOptions, Transport, Window};
+use ip::{IpPacket, truncated};
 use pnet::packet::tcp::TcpPacket;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
-const IPV4_HEADER_LEN: usize = 20;
-const IPV6_HEADER_LEN: usize = 40;
+pub(crate) mod ip;
+
 const TCP_HEADER_LEN: usize = 20;
-/// More extension headers than this are not walked: no honest packet has them.
-const MAX_EXTENSION_HEADERS: usize = 8;
 
 /// A layer of a packet, for errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,7 +18,9 @@ pub enum Layer {
     Ipv6,
     /// TCP header (RFC 9293).
     Tcp,
-    /// What follows the TCP header.
+    /// UDP header (RFC 768).
+    Udp,
+    /// What follows the TCP or UDP header.
     Payload,
 }
 
@@ -32,12 +30,13 @@ impl std::fmt::Display for Layer {
             Self::Ipv4 => "IPv4 header",
             Self::Ipv6 => "IPv6 header",
             Self::Tcp => "TCP header",
-            Self::Payload => "TCP payload",
+            Self::Udp => "UDP header",
+            Self::Payload => "payload",
         })
     }
 }
 
-/// Why octets are not a TCP packet that can be replayed.
+/// Why octets are not a packet that can be replayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum ParseError {
     /// Fewer octets than the layer says or needs.
@@ -64,7 +63,10 @@ pub enum ParseError {
     /// Another protocol than TCP.
     #[error("protocol {0} is not TCP")]
     NotTcp(u8),
-    /// A fragment: its segment is not whole.
+    /// Another protocol than UDP.
+    #[error("protocol {0} is not UDP")]
+    NotUdp(u8),
+    /// A fragment: its segment or datagram is not whole.
     #[error("fragment of an IP packet")]
     Fragment,
 }
@@ -79,18 +81,6 @@ pub struct PacketRef<'a> {
     tcp_header: &'a [u8],
     payload: &'a [u8],
     segment: Segment,
-    ip: IpFields,
-}
-
-/// What the IP layer says of its payload.
-struct IpPayload<'a> {
-    header: &'a [u8],
-    /// Octets that follow, as far as they were captured.
-    octets: &'a [u8],
-    /// Octets that follow, by the length field.
-    len: usize,
-    source: IpAddr,
-    destination: IpAddr,
     ip: IpFields,
 }
 
@@ -121,16 +111,13 @@ impl<'a> PacketRef<'a> {
     ///
     /// As [`parse`](Self::parse), but for a cut payload.
     pub fn parse_headers(octets: &'a [u8]) -> Result<Self, ParseError> {
-        let ip = match octets.first().map(|first| first >> 4) {
-            Some(4) => parse_ipv4(octets)?,
-            Some(6) => parse_ipv6(octets)?,
-            Some(version) => return Err(ParseError::Version(version)),
-            None => return Err(truncated(Layer::Ipv4, IPV4_HEADER_LEN, 0)),
-        };
-        Self::parse_tcp(&ip)
+        Self::of_ip(&IpPacket::parse(octets)?)
     }
 
-    fn parse_tcp(ip: &IpPayload<'a>) -> Result<Self, ParseError> {
+    fn of_ip(ip: &IpPacket<'a>) -> Result<Self, ParseError> {
+        if ip.protocol != Transport::Tcp.protocol() {
+            return Err(ParseError::NotTcp(ip.protocol));
+        }
         let too_short = truncated(Layer::Tcp, TCP_HEADER_LEN, ip.octets.len());
         let tcp = TcpPacket::new(ip.octets).ok_or(too_short)?;
         let header_len = usize::from(tcp.get_data_offset()) * 4;
@@ -184,100 +171,6 @@ impl<'a> PacketRef<'a> {
     pub const fn payload(&self) -> &'a [u8] {
         self.payload
     }
-}
-
-const fn truncated(layer: Layer, needed: usize, got: usize) -> ParseError {
-    ParseError::Truncated { layer, needed, got }
-}
-
-/// The length that counts: a field of 0 means that segmentation was offloaded and the packet outgrew the field.
-const fn effective_len(field: usize, captured: usize) -> usize {
-    if field == 0 { captured } else { field }
-}
-
-fn parse_ipv4(octets: &[u8]) -> Result<IpPayload<'_>, ParseError> {
-    let too_short = truncated(Layer::Ipv4, IPV4_HEADER_LEN, octets.len());
-    let view = Ipv4Packet::new(octets).ok_or(too_short)?;
-    let header_len = usize::from(view.get_header_length()) * 4;
-    let total_len = effective_len(usize::from(view.get_total_length()), octets.len());
-    if header_len < IPV4_HEADER_LEN || header_len > total_len {
-        return Err(ParseError::HeaderLength { layer: Layer::Ipv4, got: header_len });
-    }
-    let (header, rest) =
-        octets.split_at_checked(header_len).ok_or(truncated(Layer::Ipv4, header_len, octets.len()))?;
-    // Bit 0 of the three is "more fragments" (RFC 791, section 3.1).
-    if view.get_flags() & 1 != 0 || view.get_fragment_offset() != 0 {
-        return Err(ParseError::Fragment);
-    }
-    let protocol = view.get_next_level_protocol();
-    if protocol != IpNextHeaderProtocols::Tcp {
-        return Err(ParseError::NotTcp(protocol.0));
-    }
-    let len = total_len - header_len;
-    Ok(IpPayload {
-        header,
-        octets: rest.get(..len).unwrap_or(rest),
-        len,
-        source: view.get_source().into(),
-        destination: view.get_destination().into(),
-        ip: IpFields { ttl: view.get_ttl(), traffic_class: view.get_dscp() << 2 | view.get_ecn() },
-    })
-}
-
-fn parse_ipv6(octets: &[u8]) -> Result<IpPayload<'_>, ParseError> {
-    let too_short = truncated(Layer::Ipv6, IPV6_HEADER_LEN, octets.len());
-    let view = Ipv6Packet::new(octets).ok_or(too_short)?;
-    let field = usize::from(view.get_payload_length());
-    let after_fixed = effective_len(field, octets.len() - IPV6_HEADER_LEN);
-    let extensions = walk_extension_headers(octets, view.get_next_header())?;
-    let (header, rest) = octets.split_at_checked(IPV6_HEADER_LEN + extensions).ok_or(truncated(
-        Layer::Ipv6,
-        IPV6_HEADER_LEN + extensions,
-        octets.len(),
-    ))?;
-    let len = after_fixed
-        .checked_sub(extensions)
-        .ok_or(ParseError::HeaderLength { layer: Layer::Ipv6, got: extensions })?;
-    Ok(IpPayload {
-        header,
-        octets: rest.get(..len).unwrap_or(rest),
-        len,
-        source: view.get_source().into(),
-        destination: view.get_destination().into(),
-        ip: IpFields { ttl: view.get_hop_limit(), traffic_class: view.get_traffic_class() },
-    })
-}
-
-/// The octets of the extension headers (RFC 8200, section 4) between the fixed header and TCP.
-fn walk_extension_headers(octets: &[u8], mut next: IpNextHeaderProtocol) -> Result<usize, ParseError> {
-    let mut len = 0;
-    for _ in 0..MAX_EXTENSION_HEADERS {
-        let at = IPV6_HEADER_LEN + len;
-        let cut = truncated(Layer::Ipv6, at + 8, octets.len());
-        match next {
-            IpNextHeaderProtocols::Tcp => return Ok(len),
-            IpNextHeaderProtocols::Hopopt
-            | IpNextHeaderProtocols::Ipv6Route
-            | IpNextHeaderProtocols::Ipv6Opts => {
-                let [following, units] = *octets.get(at..at + 2).ok_or(cut)? else { return Err(cut) };
-                next = IpNextHeaderProtocol(following);
-                len += 8 + usize::from(units) * 8;
-            }
-            IpNextHeaderProtocols::Ipv6Frag => {
-                let [following, _, high, low, ..] = *octets.get(at..at + 8).ok_or(cut)? else {
-                    return Err(cut);
-                };
-                // An atomic fragment (RFC 6946) is a whole packet: offset 0, no more fragments.
-                if u16::from_be_bytes([high, low]) & !0b110 != 0 {
-                    return Err(ParseError::Fragment);
-                }
-                next = IpNextHeaderProtocol(following);
-                len += 8;
-            }
-            other => return Err(ParseError::NotTcp(other.0)),
-        }
-    }
-    Err(ParseError::NotTcp(next.0))
 }
 
 #[cfg(test)]

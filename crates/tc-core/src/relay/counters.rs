@@ -79,7 +79,7 @@ impl Counters {
             ParseError::Truncated { .. } => &mut self.dropped_truncated,
             ParseError::HeaderLength { .. } => &mut self.dropped_header_length,
             ParseError::Version(_) => &mut self.dropped_ip_version,
-            ParseError::NotTcp(_) => &mut self.dropped_not_tcp,
+            ParseError::NotTcp(_) | ParseError::NotUdp(_) => &mut self.dropped_not_tcp,
             ParseError::Fragment => &mut self.dropped_fragment,
         };
         *counter += 1;
