@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod checks;
+pub mod link;
 pub mod packet;
 pub mod relay;
 pub mod replayer;
@@ -16,8 +17,13 @@ pub mod tunnel;
 pub type Run = fn(&[u8]);
 
 /// A target by its name, which is also that of its folder in `corpus/`, `regressions/` and `pending/`.
-pub const TARGETS: [(&str, Run); 4] =
-    [("packet", packet::run), ("tunnel", tunnel::run), ("replayer", replayer::run), ("relay", relay::run)];
+pub const TARGETS: [(&str, Run); 5] = [
+    ("packet", packet::run),
+    ("link", link::run),
+    ("tunnel", tunnel::run),
+    ("replayer", replayer::run),
+    ("relay", relay::run),
+];
 
 /// Whether `FUZZ_TRACE` is set: what goes in and comes out is then told, to understand a failure.
 fn traced() -> bool {

@@ -1,5 +1,6 @@
 //! Hand-made inputs: one for each thing that connections, tunnels and packets do, for the fuzzer to begin with.
 
+mod frames;
 mod packets;
 mod relays;
 mod sessions;
@@ -25,6 +26,7 @@ pub fn all() -> Vec<Seed> {
         seeds.into_iter().map(move |(name, octets)| Seed { target, name, octets })
     };
     of("packet", packets::all())
+        .chain(of("link", frames::all()))
         .chain(of("tunnel", streams::all()))
         .chain(of("replayer", sessions::all()))
         .chain(of("relay", relays::all()))

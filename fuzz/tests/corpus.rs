@@ -30,6 +30,11 @@ fn the_corpus_of_packet_shows_no_failure() {
 }
 
 #[test]
+fn the_corpus_of_link_shows_no_failure() {
+    assert_ne!(replay("corpus", "link"), 0);
+}
+
+#[test]
 fn the_corpus_of_tunnel_shows_no_failure() {
     assert_ne!(replay("corpus", "tunnel"), 0);
 }

@@ -66,9 +66,15 @@ fn record(format: RecordFormat) -> Vec<u8> {
     record
 }
 
+pub(super) fn data() -> Vec<u8> {
+    packet(false, Flags::ACK | Flags::PSH, TcpOptions::default(), b"GET / HTTP/1.1\r\n\r\n")
+}
+
+pub(super) fn data6() -> Vec<u8> {
+    packet(true, Flags::ACK | Flags::PSH, TcpOptions::default(), b"GET / HTTP/1.1\r\n\r\n")
+}
+
 pub(super) fn all() -> Vec<(&'static str, Vec<u8>)> {
-    let data = || packet(false, Flags::ACK | Flags::PSH, TcpOptions::default(), b"GET / HTTP/1.1\r\n\r\n");
-    let data6 = || packet(true, Flags::ACK | Flags::PSH, TcpOptions::default(), b"GET / HTTP/1.1\r\n\r\n");
     let with_extensions =
         extended(&data6(), 40, &[60, 0, 1, 4, 0, 0, 0, 0, 44, 0, 1, 4, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 1]);
     let with_extensions = changed(with_extensions, 4, &[0, 62, 0]);

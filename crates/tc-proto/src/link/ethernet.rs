@@ -1,0 +1,51 @@
+//! Ethernet and what else names its content by an EtherType.
+
+use super::{Header, LinkError, skip, split};
+
+pub(super) const IPV4: u16 = 0x0800;
+pub(super) const IPV6: u16 = 0x86dd;
+/// Tags of IEEE 802.1Q and 802.1ad, and of switches before the latter.
+const VLAN: [u16; 4] = [0x8100, 0x88a8, 0x9100, 0x9200];
+/// Smaller values are lengths of IEEE 802.3, followed by a header of IEEE 802.2.
+const FIRST_ETHERTYPE: u16 = 0x0600;
+/// SNAP without an organisation: an EtherType follows.
+const SNAP: [u8; 6] = [0xaa, 0xaa, 0x03, 0, 0, 0];
+
+/// The packet in an Ethernet frame.
+pub(super) fn packet(octets: &[u8]) -> Result<&[u8], LinkError> {
+    let ([.., high, low], rest) = split::<14>(Header::Ethernet, octets)?;
+    behind_ethertype(u16::from_be_bytes([*high, *low]), rest)
+}
+
+/// The packet in a frame of Cisco HDLC.
+pub(super) fn hdlc_packet(octets: &[u8]) -> Result<&[u8], LinkError> {
+    let ([_, _, high, low], rest) = split::<4>(Header::Hdlc, octets)?;
+    behind_ethertype(u16::from_be_bytes([*high, *low]), rest)
+}
+
+/// The packet behind an EtherType, and behind the VLAN tags that it may announce.
+pub(super) fn behind_ethertype(ethertype: u16, octets: &[u8]) -> Result<&[u8], LinkError> {
+    let (mut ethertype, mut octets) = (ethertype, octets);
+    loop {
+        match ethertype {
+            IPV4 | IPV6 => return Ok(octets),
+            _ if VLAN.contains(&ethertype) => {
+                let ([_, _, high, low], rest) = split::<4>(Header::Ethernet, octets)?;
+                (ethertype, octets) = (u16::from_be_bytes([*high, *low]), rest);
+            }
+            ..FIRST_ETHERTYPE => return behind_llc(octets),
+            FIRST_ETHERTYPE.. => return Err(LinkError::NotIp(ethertype)),
+        }
+    }
+}
+
+fn behind_llc(octets: &[u8]) -> Result<&[u8], LinkError> {
+    if !octets.starts_with(&SNAP) {
+        return Err(LinkError::Llc);
+    }
+    let ([high, low], rest) = split::<2>(Header::Ethernet, skip(Header::Ethernet, octets, SNAP.len())?)?;
+    match u16::from_be_bytes([*high, *low]) {
+        IPV4 | IPV6 => Ok(rest),
+        other => Err(LinkError::NotIp(other)),
+    }
+}
