@@ -1,15 +1,18 @@
 //! Octets → packet → record → packet: no octets panic, and what is read is written back.
 
 use crate::checks::parse_made;
+use tc_proto::fragment::{FragmentRef, assemble};
 use tc_proto::tunnel::{RecordFormat, parse_record, write_record};
 use tc_proto::{Flags, PacketRef, PacketSpec, SackBlocks, Segment, SeqNum, TcpOptions};
 
 /// Octets of options that a TCP header can hold.
 const MAX_OPTIONS: usize = 40;
+const TCP: u8 = 6;
 
 /// Reads the octets as a packet and as a record.
 pub fn run(octets: &[u8]) {
     let _ = parse_record(octets);
+    check_fragment(octets);
     let whole = PacketRef::parse(octets);
     let Ok(packet) = PacketRef::parse_headers(octets) else {
         assert!(whole.is_err(), "a whole packet has headers");
@@ -23,6 +26,19 @@ pub fn run(octets: &[u8]) {
     }
     for format in [RecordFormat::Octets64, RecordFormat::Octets80] {
         check_record(format, &packet);
+    }
+}
+
+/// What says that it is a fragment is one, or is refused; what is put together is none.
+fn check_fragment(octets: &[u8]) {
+    let Ok(Some(fragment)) = FragmentRef::parse(octets) else { return };
+    assert!(PacketRef::parse(octets).is_err());
+    assert!(!fragment.payload.is_empty() && fragment.end() <= usize::from(u16::MAX));
+    let whole = assemble(&fragment.header(), [fragment.payload].into_iter());
+    assert_eq!(whole.len(), fragment.header().len() + fragment.payload.len());
+    // A second fragment header behind the first one is refused where the packet is read.
+    if fragment.protocol == TCP {
+        assert!(FragmentRef::parse(&whole).is_ok_and(|fragment| fragment.is_none()));
     }
 }
 

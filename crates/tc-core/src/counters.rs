@@ -34,7 +34,8 @@ pub struct CapturedCounters {
     pub replayed: u64,
     /// Packets that are no whole TCP segment.
     pub malformed: u64,
-    /// Fragments of IP packets.
+    /// Fragments of IP packets, but for each packet put together the last one, which counts as that packet;
+    /// [`ReassemblyCounters`] tell more.
     pub fragments: u64,
     /// Packets of connections for which there was no room or no client address.
     pub refused: u64,
@@ -57,6 +58,25 @@ impl CapturedCounters {
         };
         *count += 1;
     }
+}
+
+/// What became of the fragments of IP packets. Each was used, given up for one of the reasons, or is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReassemblyCounters {
+    /// All fragments.
+    pub fragments: u64,
+    /// Packets that were put together.
+    pub reassembled: u64,
+    /// Fragments of these.
+    pub used: u64,
+    /// Fragments that came twice.
+    pub duplicates: u64,
+    /// Fragments of packets whose fragments overlap.
+    pub overlapping: u64,
+    /// Fragments of packets that did not become whole in time.
+    pub expired: u64,
+    /// Fragments of packets that made room for others.
+    pub evicted: u64,
 }
 
 /// What the requests of the clients came to. A request begins with the first data after the online server had
@@ -157,6 +177,8 @@ impl SessionCounters {
 pub struct Counters {
     /// Captured packets.
     pub captured: CapturedCounters,
+    /// Fragments among them.
+    pub reassembly: ReassemblyCounters,
     /// Requests.
     pub requests: RequestCounters,
     /// Sessions.

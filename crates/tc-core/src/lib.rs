@@ -2,6 +2,7 @@
 //! and what is to be sent is asked for.
 //!
 //! - [`Replayer`]: tcpcopy between its capture, its tunnels and the target.
+//! - [`Reassembler`]: IP packets from their fragments.
 //! - [`relay`]: intercept between the netfilter queue and its tunnels.
 #![forbid(unsafe_code)]
 
@@ -10,6 +11,7 @@ mod close;
 mod config;
 pub mod counters;
 mod mapping;
+mod reassembly;
 pub mod relay;
 mod replayer;
 mod session;
@@ -22,6 +24,7 @@ pub use clients::{ClientPool, ClientPoolError};
 pub use close::CloseReason;
 pub use config::{Admission, Join, Pace, Ramp, ReplayConfig};
 pub use mapping::{Mapping, MappingError};
+pub use reassembly::{Reassembler, ReassemblyLimits};
 pub use replayer::{Replayer, RouteScope, Transmit};
 pub use timer::Timer;
 pub use waiting::Waiting;

@@ -1,12 +1,14 @@
 //! All sessions: tcpcopy between its capture, its tunnels and the target.
 
 mod entry;
+mod fragments;
 mod intake;
 mod routes;
 mod strays;
 mod timers;
 
 use crate::counters::Counters;
+use crate::reassembly::Reassembler;
 use crate::session::Context;
 use crate::{ClientPool, CloseReason, Mapping, ReplayConfig, Timer, Waiting};
 use entry::{Connection, Entry, SESSION_OCTETS};
@@ -54,6 +56,7 @@ pub struct Replayer {
     timers: TimerQueue,
     routes: Routes,
     strays: Strays,
+    reassembler: Reassembler,
     octets: usize,
     /// When the first packet was captured.
     started: Option<Instant>,
@@ -77,6 +80,7 @@ impl Replayer {
             timers: TimerQueue::default(),
             routes: Routes::default(),
             strays: Strays::default(),
+            reassembler: Reassembler::default(),
             octets: 0,
             started: None,
             counters: Counters::default(),
@@ -164,6 +168,7 @@ impl Replayer {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.reassembler.handle_timeout(now, &mut self.counters.reassembly);
         while let Some(index) = self.timers.pop_due(now) {
             let Some(entry) = self.entries.get_mut(index) else { continue };
             entry.scheduled = None;
@@ -216,7 +221,8 @@ impl Replayer {
     /// When [`handle_timeout`](Self::handle_timeout) is due, and for what. Changes after every other call.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Instant, Timer)> {
-        self.timers.next()
+        let reassembly = self.reassembler.poll_timeout().map(|deadline| (deadline, Timer::Reassembly));
+        self.timers.next().into_iter().chain(reassembly).min_by_key(|(deadline, _)| *deadline)
     }
 
     /// Ends the newest sessions until the others fit: those that are known longest are worth most.

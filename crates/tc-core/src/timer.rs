@@ -1,8 +1,8 @@
-//! The timers of a session.
+//! The timers.
 
 use std::time::Instant;
 
-/// What a session waits for.
+/// What happens when time passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Timer {
     /// An acknowledgment that may be put off no longer (RFC 9293, section 3.8.6.3).
@@ -15,9 +15,12 @@ pub enum Timer {
     Hole,
     /// The end of a session on which nothing happens.
     Idle,
+    /// Fragments that were waited for too long. No session has this one.
+    Reassembly,
 }
 
 impl Timer {
+    /// Those of a session, in the order of their numbers.
     const ALL: [Self; 5] = [Self::DelayedAck, Self::Retransmit, Self::Admission, Self::Hole, Self::Idle];
 }
 

@@ -8,6 +8,7 @@
 //!   target, as intercept returns it.
 //! - [`PacketRef`]: borrowed octets of one IP packet, validated once. [`PacketSpec`]: the way back, from facts to
 //!   octets with correct checksums. [`DatagramRef`] and [`DatagramSpec`]: the same for UDP.
+//! - [`fragment`]: fragments of IP packets.
 //! - [`link`]: from the frames of a capture to the IP packets in them.
 //! - [`tunnel`]: the messages on TCP port 36524.
 #![forbid(unsafe_code)]
@@ -16,6 +17,7 @@ mod datagram;
 mod emit;
 mod flags;
 mod flow;
+pub mod fragment;
 mod header;
 pub mod link;
 mod options;

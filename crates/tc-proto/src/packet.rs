@@ -69,6 +69,14 @@ pub enum ParseError {
     /// A fragment: its segment or datagram is not whole.
     #[error("fragment of an IP packet")]
     Fragment,
+    /// A fragment that cannot be part of a packet.
+    #[error("impossible fragment: {len} octets at {offset}")]
+    FragmentLength {
+        /// Where it belongs.
+        offset: usize,
+        /// Its octets.
+        len: usize,
+    },
 }
 
 /// One IP packet with a TCP segment in it: octets that were validated once, and what they say.

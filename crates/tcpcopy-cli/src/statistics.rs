@@ -115,6 +115,11 @@ fn captured_line(counters: &Counters, gauges: &Gauges) -> String {
         ("replayed", captured.replayed),
         ("malformed", captured.malformed),
         ("frag", captured.fragments),
+        ("reassembled", counters.reassembly.reassembled),
+        ("frag twice", counters.reassembly.duplicates),
+        ("frag overlapping", counters.reassembly.overlapping),
+        ("frag late", counters.reassembly.expired),
+        ("frag evicted", counters.reassembly.evicted),
         ("refused", captured.refused),
         ("not sampled", captured.not_sampled),
     ];

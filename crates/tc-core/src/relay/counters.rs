@@ -80,7 +80,7 @@ impl Counters {
             ParseError::HeaderLength { .. } => &mut self.dropped_header_length,
             ParseError::Version(_) => &mut self.dropped_ip_version,
             ParseError::NotTcp(_) | ParseError::NotUdp(_) => &mut self.dropped_not_tcp,
-            ParseError::Fragment => &mut self.dropped_fragment,
+            ParseError::Fragment | ParseError::FragmentLength { .. } => &mut self.dropped_fragment,
         };
         *counter += 1;
     }

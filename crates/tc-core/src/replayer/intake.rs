@@ -23,13 +23,15 @@ impl Replayer {
     /// Takes a captured packet, beginning at its IP header.
     pub fn handle_client_packet(&mut self, now: Instant, octets: &[u8]) {
         self.counters.captured.packets += 1;
-        let packet = match PacketRef::parse(octets) {
-            Ok(packet) => packet,
-            Err(error) => {
-                self.counters.captured.count_unparsed(error);
-                return;
-            }
-        };
+        match PacketRef::parse(octets) {
+            Ok(packet) => self.handle_packet(now, &packet),
+            Err(ParseError::Fragment) => self.handle_fragment(now, octets),
+            Err(error) => self.counters.captured.count_unparsed(error),
+        }
+    }
+
+    /// Takes a whole packet.
+    pub(super) fn handle_packet(&mut self, now: Instant, packet: &PacketRef<'_>) {
         let Some(target) = self.target_of(packet.segment().destination) else { return };
         if !self.is_sampled(now, packet.segment().source) {
             self.counters.captured.not_sampled += 1;
@@ -39,7 +41,7 @@ impl Replayer {
         for copy in 0..self.config.admission.copies {
             let connection = Connection { client, online, copy };
             let counted = self.counters.captured;
-            self.take(Arrival { now, connection, target, packet: &packet });
+            self.take(Arrival { now, connection, target, packet });
             // Each packet counts once, however often it is replayed.
             if copy > 0 {
                 self.counters.captured = counted;
@@ -147,7 +149,7 @@ impl Replayer {
 }
 
 impl CapturedCounters {
-    fn count_unparsed(&mut self, error: ParseError) {
+    pub(super) fn count_unparsed(&mut self, error: ParseError) {
         if error == ParseError::Fragment {
             self.fragments += 1;
         } else {

@@ -3,7 +3,7 @@
 use super::check;
 use super::script::{Action, Line, Manner, Number, Packet, Pool, Script, When};
 use super::world::{Speaker, Variant, World};
-use super::{counters, notation, wire};
+use super::{counters, fragments, notation, wire};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use tc_core::{ClientPool, Mapping, Replayer};
@@ -110,7 +110,9 @@ impl<'a> Run<'a> {
             text = format!("{text} as {manner:?}");
         }
         self.note("c>", &segment.source.port().to_string(), &text);
-        self.replayer.handle_client_packet(self.now, &octets);
+        for packet in fragments::of(octets, manner) {
+            self.replayer.handle_client_packet(self.now, &packet);
+        }
     }
 
     fn take_header(&mut self, number: Number, packet: &Packet) {

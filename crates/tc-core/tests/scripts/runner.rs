@@ -2,6 +2,7 @@
 
 mod check;
 mod counters;
+mod fragments;
 mod notation;
 mod parse;
 mod run;

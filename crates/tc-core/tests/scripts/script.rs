@@ -157,7 +157,12 @@ pub(crate) enum Manner {
     Whole,
     /// Only the first octets are there.
     Cut(usize),
+    /// With "more fragments" set.
     Fragment,
+    /// As fragments of so many octets.
+    Pieces(usize),
+    /// One of the fragments of so many octets, the first is 1.
+    Piece(usize, usize),
     Udp,
     /// To a port that no `-x` names.
     Unmapped,

@@ -36,7 +36,8 @@ pub(crate) fn captured(
             ttl: packet.ttl.unwrap_or(defaults.ttl),
             traffic_class: packet.traffic_class.unwrap_or(defaults.traffic_class),
         },
-        identification: 4711,
+        // Fragments of one packet belong together, those of others do not.
+        identification: u16::try_from(packet.seq & 0xffff).unwrap_or(0),
         seq: segment.seq,
         ack: segment.ack,
         flags: segment.flags,
@@ -53,7 +54,7 @@ pub(crate) fn captured(
 
 fn spoil(octets: &mut Vec<u8>, manner: Manner, ipv6: bool) {
     match manner {
-        Manner::Whole | Manner::Unmapped | Manner::Replayed => {}
+        Manner::Whole | Manner::Unmapped | Manner::Replayed | Manner::Pieces(_) | Manner::Piece(..) => {}
         Manner::Cut(len) => octets.truncate(len),
         Manner::Padded => octets.extend([0xaa; 7]),
         Manner::Udp => octets[if ipv6 { 6 } else { 9 }] = 17,

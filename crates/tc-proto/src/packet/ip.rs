@@ -7,10 +7,10 @@ use pnet::packet::ipv4::Ipv4Packet;
 use pnet::packet::ipv6::Ipv6Packet;
 use std::net::IpAddr;
 
-const IPV4_HEADER_LEN: usize = 20;
-const IPV6_HEADER_LEN: usize = 40;
+pub(crate) const IPV4_HEADER_LEN: usize = 20;
+pub(crate) const IPV6_HEADER_LEN: usize = 40;
 /// More extension headers than this are not walked: no honest packet has them.
-const MAX_EXTENSION_HEADERS: usize = 8;
+pub(crate) const MAX_EXTENSION_HEADERS: usize = 8;
 
 /// What the IP layer says of its payload.
 pub(crate) struct IpPacket<'a> {
@@ -43,7 +43,7 @@ pub(crate) const fn truncated(layer: Layer, needed: usize, got: usize) -> ParseE
 }
 
 /// The length that counts: a field of 0 means that segmentation was offloaded and the packet outgrew the field.
-const fn effective_len(field: usize, captured: usize) -> usize {
+pub(crate) const fn effective_len(field: usize, captured: usize) -> usize {
     if field == 0 { captured } else { field }
 }
 

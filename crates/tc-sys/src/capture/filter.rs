@@ -3,10 +3,12 @@
 //! It runs on packet sockets of type `SOCK_DGRAM`, so offsets count from the IP header. What it takes:
 //!
 //! - packets for this host (`PACKET_HOST`), no broadcast, no multicast, nothing promiscuous, nothing outgoing;
-//! - **IPv4**: TCP, header options honoured. Fragments other than the first carry no ports and are not taken: a
-//!   fragmented TCP packet reaches the program as its first fragment, which says that more follow;
-//! - **IPv6**: TCP right after the header, by its ports. With extension headers (hop-by-hop 0, routing 43, fragment
-//!   44, destination options 60) every packet is taken and the program decides: classic BPF cannot walk the chain;
+//! - **IPv4**: TCP, header options honoured;
+//! - **IPv6**: TCP right after the header or a fragment header, by its ports. With other extension headers (hop-by-hop
+//!   0, routing 43, destination options 60) every packet is taken and the program decides: classic BPF cannot walk the
+//!   chain;
+//! - fragments other than the first carry no ports: those of TCP to an address of any rule are taken, and the program
+//!   forgets those whose first fragment does not come;
 //! - the whole packet, never cut.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +19,8 @@ use super::CaptureRule;
 mod assemble;
 
 use assemble::{
-    accept, branch, jump, load_byte, load_half, load_half_indexed, load_header_length, load_word, refuse,
+    accept, branch, branch_on_bits, jump, load_byte, load_half, load_half_indexed, load_header_length,
+    load_word, refuse,
 };
 
 /// One instruction of classic BPF.
@@ -30,8 +33,12 @@ pub const MAX_INSTRUCTIONS: usize = 4096;
 pub const SNAP: u32 = 0x4_0000;
 
 const TCP: u32 = 6;
-const IPV6_EXTENSIONS: [u32; 4] = [0, 43, 44, 60];
+const IPV6_EXTENSIONS: [u32; 3] = [0, 43, 60];
+const IPV6_FRAGMENT: u32 = 44;
 const FRAGMENT_OFFSET: u32 = 0x1fff;
+const IPV6_FRAGMENT_OFFSET: u32 = 0xfff8;
+/// More instructions than this are not spent on the addresses of fragments.
+const MAX_FRAGMENT_TESTS: usize = 256;
 
 /// Rules that do not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -105,7 +112,7 @@ impl Filter {
             return Ok(None);
         }
         let mut program = for_this_host();
-        program.extend(A::find_port());
+        program.extend(A::find_port(&fragment_tests(&ports)));
         for (port, wanted) in &ports {
             program.extend(on_port(*port, &wanted.tests()));
         }
@@ -174,6 +181,24 @@ fn by_port<A: Address>(rules: &[CaptureRule], exclude: &[SocketAddr]) -> BTreeMa
     ports
 }
 
+/// Decides a fragment that has no ports, by its destination; every path ends in a return.
+fn fragment_tests<A: Address>(ports: &BTreeMap<u16, Wanted<A>>) -> Vec<Instruction> {
+    let mut wanted = Wanted::<A>::nothing();
+    for of_port in ports.values() {
+        wanted.any_address |= of_port.any_address;
+        wanted.addresses.extend(&of_port.addresses);
+    }
+    let tests = wanted.tests();
+    if tests.len() > MAX_FRAGMENT_TESTS { vec![accept()] } else { tests }
+}
+
+/// The tests, run only when the accumulator has one of these bits.
+fn on_bits(mask: u32, tests: &[Instruction]) -> Vec<Instruction> {
+    let mut program = vec![branch_on_bits(mask, 1, 0), jump(tests.len())];
+    program.extend_from_slice(tests);
+    program
+}
+
 fn for_this_host() -> Vec<Instruction> {
     // SKF_AD_OFF is negative; as an offset it is taken modulo 2^32.
     let packet_type = (libc::SKF_AD_OFF + libc::SKF_AD_PKTTYPE).cast_unsigned();
@@ -198,8 +223,9 @@ trait Address: Copy + Ord {
     /// The address, if it is one of this version.
     fn of(address: IpAddr) -> Option<Self>;
 
-    /// Refuses what is not TCP and leaves the destination port in the accumulator.
-    fn find_port() -> Vec<Instruction>;
+    /// Refuses what is not TCP, lets `fragments` decide what has no port, and leaves the destination port of all else
+    /// in the accumulator.
+    fn find_port(fragments: &[Instruction]) -> Vec<Instruction>;
 
     /// What must run once before [`Address::when_equal`].
     fn load() -> Vec<Instruction>;
@@ -218,17 +244,11 @@ impl Address for Ipv4Addr {
         }
     }
 
-    fn find_port() -> Vec<Instruction> {
-        vec![
-            load_byte(9),
-            branch(TCP, 1, 0),
-            refuse(),
-            load_half(6),
-            assemble::branch_on_bits(FRAGMENT_OFFSET, 0, 1),
-            refuse(),
-            load_header_length(),
-            load_half_indexed(2),
-        ]
+    fn find_port(fragments: &[Instruction]) -> Vec<Instruction> {
+        let mut program = vec![load_byte(9), branch(TCP, 1, 0), refuse(), load_half(6)];
+        program.extend(on_bits(FRAGMENT_OFFSET, fragments));
+        program.extend([load_header_length(), load_half_indexed(2)]);
+        program
     }
 
     fn load() -> Vec<Instruction> {
@@ -250,12 +270,18 @@ impl Address for Ipv6Addr {
         }
     }
 
-    fn find_port() -> Vec<Instruction> {
+    fn find_port(fragments: &[Instruction]) -> Vec<Instruction> {
+        let extended = IPV6_EXTENSIONS.into_iter().flat_map(|header| [branch(header, 0, 1), accept()]);
+        let mut fragment = vec![load_byte(40)];
+        fragment.extend(extended.clone());
+        fragment.extend([branch(TCP, 1, 0), refuse(), load_half(42)]);
+        fragment.extend(on_bits(IPV6_FRAGMENT_OFFSET, fragments));
+        fragment.push(load_half(50));
         let mut program = vec![load_byte(6)];
-        for header in IPV6_EXTENSIONS {
-            program.extend([branch(header, 0, 1), accept()]);
-        }
-        program.extend([branch(TCP, 1, 0), refuse(), load_half(42)]);
+        program.extend(extended);
+        program.extend([branch(TCP, 0, 2), load_half(42), jump(2 + fragment.len())]);
+        program.extend([branch(IPV6_FRAGMENT, 1, 0), refuse()]);
+        program.extend(fragment);
         program
     }
 

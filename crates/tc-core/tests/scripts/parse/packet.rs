@@ -62,6 +62,8 @@ fn manner(words: &mut SplitWhitespace<'_>) -> Result<Manner, String> {
     Ok(match word {
         "cut" => Manner::Cut(number(words.next().unwrap_or_default())?),
         "fragment" => Manner::Fragment,
+        "pieces" => Manner::Pieces(piece_len(words.next().unwrap_or_default())?),
+        "piece" => piece(&[(); 3].map(|()| words.next().unwrap_or_default()))?,
         "udp" => Manner::Udp,
         "unmapped" => Manner::Unmapped,
         "replayed" => Manner::Replayed,
@@ -71,6 +73,22 @@ fn manner(words: &mut SplitWhitespace<'_>) -> Result<Manner, String> {
         "offloaded" => Manner::Offloaded,
         _ => return Err(format!("no packet is captured as '{word}'")),
     })
+}
+
+fn piece(words: &[&str; 3]) -> Result<Manner, String> {
+    match *words {
+        [place, "of", len] => Ok(Manner::Piece(number(place)?, piece_len(len)?)),
+        _ => Err("write 'piece 2 of 64': the second fragment of 64 octets".to_owned()),
+    }
+}
+
+fn piece_len(text: &str) -> Result<usize, String> {
+    let len: usize = number(text)?;
+    if len > 0 && len.is_multiple_of(8) {
+        Ok(len)
+    } else {
+        Err("a fragment has a multiple of 8 octets".to_owned())
+    }
 }
 
 fn flags(text: &str) -> Result<Flags, String> {

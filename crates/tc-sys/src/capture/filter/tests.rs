@@ -151,11 +151,42 @@ fn ipv4_options_are_skipped_to_find_the_port() {
 }
 
 #[test]
-fn a_first_fragment_is_taken_and_a_later_one_is_not() {
+fn a_first_fragment_is_taken_by_its_port_and_a_later_one_by_its_address() {
     let filter = ipv4(&[CaptureRule::port(80)], &[]);
     assert!(takes(&filter, &V4 { fragment: 0x2000, ..V4_PACKET }.octets()));
-    assert!(!takes(&filter, &V4 { fragment: 0x2001, ..V4_PACKET }.octets()));
-    assert!(!takes(&filter, &V4 { fragment: 0x1000, ..V4_PACKET }.octets()));
+    assert!(!takes(&filter, &V4 { fragment: 0x2000, port: 81, ..V4_PACKET }.octets()));
+    let later = |fragment, destination| V4 { fragment, destination, port: 0, ..V4_PACKET }.octets();
+    let filter = ipv4(&[rule("10.0.0.1", 80), rule("10.0.0.2", 81)], &[]);
+    for fragment in [0x2001, 0x1000] {
+        assert!(takes(&filter, &later(fragment, [10, 0, 0, 1])));
+        assert!(takes(&filter, &later(fragment, [10, 0, 0, 2])));
+        assert!(!takes(&filter, &later(fragment, [10, 0, 0, 3])));
+        assert!(!takes(&filter, &V4 { fragment, protocol: 17, ..V4_PACKET }.octets()));
+    }
+    let any = ipv4(&[rule("10.0.0.1", 80), CaptureRule::port(81)], &[]);
+    assert!(takes(&any, &later(0x2001, [10, 0, 0, 3])));
+}
+
+/// A fragment over IPv6 of a packet to port 80.
+fn v6_fragment(destination: &str, offset_and_more: u16, next_header: u8) -> Vec<u8> {
+    let mut packet = v6_packet(destination, 80, 44);
+    let [high, low] = offset_and_more.to_be_bytes();
+    packet.splice(40..40, [next_header, 0, high, low, 0, 0, 0, 1]);
+    packet
+}
+
+#[test]
+fn ipv6_fragments_are_taken_as_ipv4_ones() {
+    let filter = ipv6(&[rule("fd00::1", 80)], &[]);
+    assert!(takes(&filter, &v6_fragment("fd00::1", 1, 6)));
+    assert!(!takes(&filter, &v6_fragment("fd00::2", 1, 6)));
+    assert!(!takes(&ipv6(&[rule("fd00::1", 81)], &[]), &v6_fragment("fd00::1", 1, 6)));
+    for later in [8, 9] {
+        assert!(takes(&filter, &v6_fragment("fd00::1", later, 6)));
+        assert!(!takes(&filter, &v6_fragment("fd00::2", later, 6)));
+        assert!(!takes(&filter, &v6_fragment("fd00::1", later, 17)));
+    }
+    assert!(takes(&filter, &v6_fragment("fd00::2", 1, 60)));
 }
 
 #[test]
@@ -196,7 +227,7 @@ fn each_word_of_an_ipv6_address_counts() {
 #[test]
 fn ipv6_extension_headers_are_left_to_the_program() {
     let filter = ipv6(&[rule("fd00::1", 80)], &[]);
-    for next_header in [0, 43, 44, 60] {
+    for next_header in [0, 43, 60] {
         assert!(takes(&filter, &v6_packet("fd00::2", 22, next_header)), "{next_header}");
     }
     assert!(!takes(&filter, &v6_packet("fd00::1", 80, 58)));
