@@ -62,6 +62,8 @@ PACKAGES=(
     perl:perl-base
     ps:procps
     redis-server
+    setcap:libcap2-bin
+    setpriv:util-linux
     shellcheck
     tcpdump
     unshare:util-linux
@@ -121,6 +123,7 @@ say "" "TCPCOPY_BIN=$TCPCOPY_BIN" "INTERCEPT_BIN=$INTERCEPT_BIN"
 END_TO_END=(
     command_line
     harness
+    privileges
     replication
     resilience
 )

@@ -29,6 +29,7 @@ pub mod capture;
 pub mod cases;
 pub mod content;
 pub mod http;
+pub mod installed;
 pub mod jitter;
 pub mod lab;
 pub mod load;

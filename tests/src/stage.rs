@@ -37,7 +37,8 @@ pub struct Stage {
     capture: Capture,
     _trace: Option<Trace>,
     loads: usize,
-    binaries: Binaries,
+    /// Where the programs under test are.
+    pub binaries: Binaries,
     /// The hosts.
     pub lab: Lab,
 }

@@ -38,7 +38,9 @@ Exit status:
   2  wrong usage
 
 Privileges:
-  CAP_NET_ADMIN for the queue: run with sudo, or: setcap cap_net_admin+ep <path of intercept>
+  CAP_NET_ADMIN for the queue: run with sudo, install setuid root, or:
+      setcap cap_net_admin+ep <path of intercept>
+  Files are opened with the rights of the caller. What is not needed is given up once everything is open.
 
 Security:
   The tunnel is neither encrypted nor authenticated: whoever reaches the port can announce connections and read the \

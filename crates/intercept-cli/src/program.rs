@@ -5,6 +5,7 @@ use crate::driver::Driver;
 use crate::error::Error;
 use crate::listener;
 use tc_proto::tunnel::VERSION;
+use tc_sys::privilege::Needs;
 use tc_sys::process::{Signal, SignalFd};
 use tc_sys::program::{Flow, Program};
 use tc_sys::queue::{FirewallRules, Queue};
@@ -13,6 +14,8 @@ use tracing::{info, warn};
 impl Program for Driver {
     type Config = Config;
     type Error = Error;
+
+    const NEEDS: Needs = Needs::NetAdmin;
 
     fn open(config: &Config) -> Result<Self, Error> {
         let queue = Queue::open(config.queue)?;

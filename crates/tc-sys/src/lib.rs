@@ -27,6 +27,7 @@ pub mod inject;
 pub mod log;
 pub mod memory;
 pub mod pcap;
+pub mod privilege;
 pub mod process;
 pub mod program;
 pub mod queue;

@@ -5,14 +5,12 @@ use std::net::IpAddr;
 mod command;
 mod daemon;
 mod holder;
-mod identity;
 mod pid_file;
 mod signals;
 
 pub use command::output_within;
 pub use daemon::{Daemon, daemonize};
 pub use holder::{ProcessHolding, netlink_holder, port_holder};
-pub use identity::as_invoker;
 pub use pid_file::PidFile;
 pub use signals::{Signal, SignalFd, ignore_sigpipe};
 

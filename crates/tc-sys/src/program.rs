@@ -11,7 +11,8 @@ pub use readiness::Readiness;
 
 use crate::SysError;
 use crate::log::{self, Log, LogConfig, LogError, LogTarget};
-use crate::process::{Daemon, PidFile, Signal, as_invoker, daemonize};
+use crate::privilege::{self, Needs};
+use crate::process::{Daemon, PidFile, Signal, daemonize};
 use std::fmt::Display;
 use std::io::Write;
 use std::path::PathBuf;
@@ -48,6 +49,9 @@ where
     A: Arguments,
     P: Program<Config: From<A>>,
 {
+    if let Err(failure) = privilege::settle() {
+        return tell(A::NAME, &failure, FAILED);
+    }
     match A::read(std::env::args_os()) {
         Ok(arguments) => arguments.life().live::<P>(&arguments.into()),
         Err(Refusal::Asked(text)) => {
@@ -55,11 +59,14 @@ where
             let _ = text.print();
             ExitCode::SUCCESS
         }
-        Err(Refusal::Usage(line)) => {
-            let _ = writeln!(std::io::stderr(), "{}: {line}", A::NAME);
-            ExitCode::from(WRONG_USAGE)
-        }
+        Err(Refusal::Usage(line)) => tell(A::NAME, &line, WRONG_USAGE),
     }
+}
+
+fn tell(name: &str, line: &impl Display, code: u8) -> ExitCode {
+    // Nobody is left to tell when standard error is closed.
+    let _ = writeln!(std::io::stderr(), "{name}: {line}");
+    ExitCode::from(code)
 }
 
 /// How a program lives.
@@ -78,7 +85,11 @@ pub trait Program: Sized {
     /// Why it ends; printed as one line.
     type Error: Display + From<SysError> + From<LogError>;
 
-    /// Opens everything. What goes wrong is said in one line, so nothing is logged before everything is open.
+    /// The privileges that it goes on with once everything is open; all others are given up.
+    const NEEDS: Needs;
+
+    /// Opens everything, without starting a thread. What goes wrong is said in one line, so nothing is logged before
+    /// everything is open.
     ///
     /// # Errors
     ///
@@ -129,9 +140,9 @@ impl Life {
 
     fn start<P: Program>(&self, config: &P::Config) -> Result<Started<P>, P::Error> {
         let log_config = LogConfig { target: self.log.clone(), ..LogConfig::default() };
-        let log = as_invoker(|| log::init(log_config))??;
+        let log = log::init(log_config)?;
         log_panics();
-        let opened = self.open(config);
+        let opened = self.open(config, &log);
         if let (Err(error), LogTarget::File(_)) = (&opened, &self.log) {
             error!("{error}");
         }
@@ -139,12 +150,12 @@ impl Life {
         Ok(Started { program, log, _pid_file: pid_file })
     }
 
-    fn open<P: Program>(&self, config: &P::Config) -> Result<(P, Option<PidFile>), P::Error> {
-        let pid_file = match &self.pid_file {
-            Some(path) => Some(as_invoker(|| PidFile::create(path))??),
-            None => None,
-        };
-        Ok((P::open(config)?, pid_file))
+    fn open<P: Program>(&self, config: &P::Config, log: &Log) -> Result<(P, Option<PidFile>), P::Error> {
+        let pid_file = self.pid_file.as_deref().map(PidFile::create).transpose()?;
+        let program = P::open(config)?;
+        let files: Vec<_> = log.path().into_iter().chain(pid_file.as_ref().map(PidFile::path)).collect();
+        privilege::give_up(P::NEEDS, &files)?;
+        Ok((program, pid_file))
     }
 
     fn serve<P: Program>(&self, mut started: Started<P>, daemon: Daemon) -> ExitCode {

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use tc_sys::Families;
 use tc_sys::capture::{CaptureConfig, CaptureRule, PnetCapture};
 use tc_sys::inject::Injector;
+use tc_sys::privilege::{self, Needs};
 use tc_sys::process::{self, PidFile, SignalFd, daemonize};
 use tc_sys::queue::{Queue, QueueConfig};
 
@@ -20,13 +21,15 @@ type Outcome = Result<(), Box<dyn Error>>;
 
 type Test = (&'static str, fn() -> Outcome);
 
-const TESTS: [Test; 6] = [
+const TESTS: [Test; 8] = [
     ("the_parent_of_a_ready_daemon_exits_with_0_and_the_daemon_lives_on", a_ready_daemon),
     ("the_parent_of_a_failed_daemon_prints_its_line_and_exits_with_its_code", a_failed_daemon),
     ("a_daemon_that_panics_is_not_a_success", a_panicking_daemon),
     ("a_daemon_that_exits_early_passes_its_code_on", an_exiting_daemon),
     ("no_descriptor_goes_to_a_command", a_command),
-    ("a_file_is_opened_with_the_rights_of_the_invoker", a_setuid_program),
+    ("a_file_is_opened_with_the_rights_of_the_caller", a_setuid_program),
+    ("nothing_is_left_of_root_but_what_is_needed", a_program_that_gives_up),
+    ("privileges_are_not_given_up_while_a_thread_keeps_its_own", a_program_with_a_thread),
 ];
 
 fn main() -> ExitCode {
@@ -60,11 +63,12 @@ fn subject(arguments: &[String]) -> ExitCode {
         [mode, path] => (mode.as_str(), Path::new(path)),
         _ => return ExitCode::from(64),
     };
-    if mode == "invoker" {
-        return write_as_invoker(path);
-    }
-    if mode == "command" {
-        return run_a_command();
+    match mode {
+        "caller" => return write_as_caller(path),
+        "command" => return run_a_command(),
+        "give-up" => return give_up(),
+        "thread" => return give_up_beside_a_thread(),
+        _ => {}
     }
     let Ok(daemon) = daemonize() else { return ExitCode::from(65) };
     match mode {
@@ -92,14 +96,35 @@ fn live_until_the_file_goes(daemon: process::Daemon, relative: &Path) -> ExitCod
     ExitCode::SUCCESS
 }
 
-fn write_as_invoker(path: &Path) -> ExitCode {
-    let written = process::as_invoker(|| fs::write(path, "x"));
-    let back = fs::write(path.with_extension("root"), "x");
-    match (written, back) {
-        (Ok(Ok(())), Ok(())) => ExitCode::SUCCESS,
-        (Ok(Err(_)), Ok(())) => ExitCode::from(13),
-        _ => ExitCode::from(67),
+fn write_as_caller(path: &Path) -> ExitCode {
+    let settled = privilege::settle();
+    match (settled, fs::write(path, "x")) {
+        (Ok(()), Ok(())) => ExitCode::SUCCESS,
+        (Ok(()), Err(_)) => ExitCode::from(13),
+        (Err(_), _) => ExitCode::from(67),
     }
+}
+
+/// Prints what is left of the privileges.
+#[expect(clippy::print_stdout, reason = "the output of the subject")]
+fn give_up() -> ExitCode {
+    if privilege::settle().and_then(|()| privilege::give_up(Needs::NetAdmin, &[])).is_err() {
+        return ExitCode::from(70);
+    }
+    if Injector::open(Families::Ipv4).is_ok() || Command::new("/bin/true").status().is_ok() {
+        return ExitCode::from(71);
+    }
+    println!("{}", fs::read_to_string("/proc/self/status").unwrap_or_default());
+    ExitCode::SUCCESS
+}
+
+fn give_up_beside_a_thread() -> ExitCode {
+    let (keep, wait) = std::sync::mpsc::channel::<()>();
+    let thread = std::thread::spawn(move || wait.recv());
+    let refused = privilege::give_up(Needs::Nothing, &[]).is_err();
+    drop(keep);
+    let ended = thread.join().is_ok();
+    if refused && ended { ExitCode::SUCCESS } else { ExitCode::from(72) }
 }
 
 /// Opens one of everything and exits with 0 if `ls` sees no socket.
@@ -194,24 +219,55 @@ fn setuid_copy(directory: &Path) -> Result<PathBuf, Box<dyn Error>> {
     Ok(program)
 }
 
+/// Runs a program as nobody.
+fn as_nobody(program: &Path, arguments: &[&str]) -> std::io::Result<Output> {
+    let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", "--"];
+    Command::new("setpriv").args(nobody).arg(program).arg("subject").args(arguments).output()
+}
+
 fn a_setuid_program() -> Outcome {
     const NOBODY: u32 = 65534;
     let directory = tempfile::tempdir()?;
     let program = setuid_copy(directory.path())?;
-    let run = |path: &Path| {
-        let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", "--"];
-        Command::new("setpriv").args(nobody).arg(&program).args(["subject", "invoker"]).arg(path).output()
-    };
+    let run = |path: &Path| as_nobody(&program, &["caller", &path.to_string_lossy()]);
     let path = directory.path().join("file");
     let output = run(&path)?;
     check(output.status.code() == Some(0), || format!("{output:?}"))?;
-    let owner = |path: &Path| fs::metadata(path).map(|file| (file.uid(), file.gid()));
-    check(owner(&path)? == (NOBODY, NOBODY), || "the file is not the invoker's".to_owned())?;
-    check(owner(&path.with_extension("root"))? == (0, 0), || "the privileges are not back".to_owned())?;
+    let owner = fs::metadata(&path).map(|file| (file.uid(), file.gid()))?;
+    check(owner == (NOBODY, NOBODY), || "the file is not the caller's".to_owned())?;
     let forbidden = directory.path().join("forbidden");
     fs::write(&forbidden, "secret")?;
     fs::set_permissions(&forbidden, fs::Permissions::from_mode(0o600))?;
     let output = run(&forbidden)?;
     check(output.status.code() == Some(13), || format!("{output:?}"))?;
     check(fs::read_to_string(&forbidden)? == "secret", || "a file of root was overwritten".to_owned())
+}
+
+fn a_program_that_gives_up() -> Outcome {
+    let directory = tempfile::tempdir()?;
+    let program = setuid_copy(directory.path())?;
+    let setuid = as_nobody(&program, &["give-up", ""])?;
+    let root = Command::new(&program).args(["subject", "give-up", ""]).output()?;
+    for (output, user) in [(setuid, "65534\t65534\t65534\t65534"), (root, "0\t0\t0\t0")] {
+        let status = String::from_utf8_lossy(&output.stdout);
+        for left in [
+            &format!("Uid:\t{user}"),
+            &format!("Gid:\t{user}"),
+            "CapInh:\t0000000000000000",
+            "CapPrm:\t0000000000001000",
+            "CapEff:\t0000000000001000",
+            "CapBnd:\t0000000000000000",
+            "CapAmb:\t0000000000000000",
+            "NoNewPrivs:\t1",
+            "Seccomp:\t2",
+        ] {
+            check(status.contains(left), || format!("not {left}: {output:?}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn a_program_with_a_thread() -> Outcome {
+    let output = Command::new(std::env::current_exe()?).args(["subject", "thread", ""]).output()?;
+    check(output.status.code() == Some(0), || format!("{output:?}"))
 }

@@ -42,8 +42,9 @@ Exit status:
   2  wrong usage
 
 Privileges:
-  CAP_NET_RAW for capture and injection, CAP_NET_ADMIN for large buffers: run with sudo, or:
+  CAP_NET_RAW for capture and injection, CAP_NET_ADMIN for large buffers: run with sudo, install setuid root, or:
       setcap cap_net_raw,cap_net_admin+ep <path of tcpcopy>
+  Files are opened with the rights of the caller. What is not needed is given up once everything is open.
 
 Routing:
   The test host's answers must leave through its OUTPUT chain towards the addresses of -c (without -c: of the clients): \

@@ -9,6 +9,7 @@ use tc_core::Replayer;
 use tc_proto::tunnel::VERSION;
 use tc_sys::capture;
 use tc_sys::inject::Injector;
+use tc_sys::privilege::Needs;
 use tc_sys::process::{Signal, SignalFd};
 use tc_sys::program::{Flow, Program};
 use tracing::{info, warn};
@@ -16,6 +17,8 @@ use tracing::{info, warn};
 impl Program for Driver {
     type Config = Config;
     type Error = Error;
+
+    const NEEDS: Needs = Needs::Nothing;
 
     fn open(config: &Config) -> Result<Self, Error> {
         let (capture, no_ring) = match config.backend {

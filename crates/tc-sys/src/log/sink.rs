@@ -10,6 +10,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use super::LogTarget;
 use crate::SysError;
+use crate::privilege::with_reserve;
 
 /// Standard error or a file; clones share it.
 #[derive(Clone, Debug)]
@@ -33,7 +34,7 @@ impl Sink {
 
     pub(super) fn reopen(&self) -> Result<(), SysError> {
         if let Some(file) = &self.file {
-            *file.open.write().unwrap_or_else(PoisonError::into_inner) = open(&file.path)?;
+            *file.open.write().unwrap_or_else(PoisonError::into_inner) = with_reserve(|| open(&file.path))?;
         }
         Ok(())
     }

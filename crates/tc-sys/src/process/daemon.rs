@@ -33,13 +33,16 @@ pub struct Daemon {
 /// The parent waits. After [`Daemon::ready`] it exits with 0; after [`Daemon::fail`] it prints the line to standard
 /// error and exits with the code; if the child ends in another way it says so and exits with the child's code (or 1).
 ///
-/// Call it while there is one thread, before opening sockets and files: a fork leaves threads behind.
+/// Call it while there is one thread, before opening sockets and files: a fork leaves threads behind, and all
+/// descriptors but the three standard ones are closed.
 ///
 /// # Errors
 ///
 /// What pipe(2), fork(2), setsid(2) and opening `/dev/null` report.
 pub fn daemonize() -> Result<Daemon, SysError> {
     let failed = |cause| SysError::new("go to", "the background", cause);
+    // A lock or a pipe of whoever started the program would be held for as long as it runs.
+    process::close_inherited().map_err(failed)?;
     let (from_child, to_parent) = io::pipe().map_err(failed)?;
     match process::fork().map_err(failed)? {
         Fork::Parent(child) => {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::ProcessHolding;
 use crate::SysError;
+use crate::privilege::with_reserve;
 use crate::syscall::process::lock;
 
 /// A file with our process id, locked while we live and removed when dropped.
@@ -49,7 +50,7 @@ impl Drop for PidFile {
     fn drop(&mut self) {
         // Somebody may have put another file there; that one is not ours to remove.
         if is_at(&self.file, &self.path) {
-            let _ = fs::remove_file(&self.path);
+            let _ = with_reserve(|| fs::remove_file(&self.path));
         }
     }
 }

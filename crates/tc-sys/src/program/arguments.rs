@@ -44,10 +44,10 @@ pub trait Arguments: Parser {
             if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
                 Refusal::Asked(error)
             } else {
-                Refusal::Usage(one_line::<Self>(&error))
+                Refusal::Usage(legible(&one_line::<Self>(&error)))
             }
         })?;
-        arguments.check().map_err(Refusal::Usage)?;
+        arguments.check().map_err(|line| Refusal::Usage(legible(&line)))?;
         Ok(arguments)
     }
 }
@@ -106,6 +106,27 @@ fn one_line<A: Arguments>(error: &clap::Error) -> String {
     format!("{reason}{remedy}{help}")
 }
 
+/// The line without control characters, and without its middle if an argument makes it very long.
+fn legible(line: &str) -> String {
+    const START: usize = 600;
+    const END: usize = 200;
+    let characters: Vec<char> = line.chars().collect();
+    let text = |part: &[char]| -> String { part.iter().flat_map(|character| escaped(*character)).collect() };
+    match characters.len().checked_sub(START + END) {
+        None | Some(0) => text(&characters),
+        Some(_) => {
+            let (start, end) = (&characters[..START], &characters[characters.len() - END..]);
+            format!("{} […] {}", text(start), text(end))
+        }
+    }
+}
+
+fn escaped(character: char) -> impl Iterator<Item = char> {
+    let escape = character.is_control().then(|| character.escape_default());
+    let plain = escape.is_none().then_some(character);
+    escape.into_iter().flatten().chain(plain)
+}
+
 /// Reads a number within a range.
 ///
 /// # Errors
@@ -117,4 +138,17 @@ where
 {
     let number = text.parse().ok().filter(|number| range.contains(number));
     number.ok_or_else(|| format!("give a number from {} to {}", range.start(), range.end()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::legible;
+
+    #[test]
+    fn what_an_argument_brings_along_cannot_flood_or_confuse_a_terminal() {
+        assert_eq!(legible("-x 'a\u{1b}[2Jb': give é"), "-x 'a\\u{1b}[2Jb': give é");
+        let long = legible(&format!("-x '{}': give a list", "é".repeat(100_000)));
+        assert!(long.starts_with("-x 'é") && long.ends_with("': give a list"), "{long}");
+        assert!(long.chars().count() < 1000);
+    }
 }

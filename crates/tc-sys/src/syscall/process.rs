@@ -1,8 +1,11 @@
 //! Processes, users, files and resources.
 
+use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::cpu::CpuUsage;
@@ -87,14 +90,69 @@ pub(crate) fn effective_ids() -> Ids {
     unsafe { Ids { user: libc::geteuid(), group: libc::getegid() } }
 }
 
-pub(crate) fn set_effective_user(user: libc::uid_t) -> io::Result<()> {
-    // SAFETY: an integer.
-    syscall!(seteuid(user)).map(drop)
+/// Makes real, effective and saved user of all threads this one (setresuid(2)).
+pub(crate) fn set_user(user: libc::uid_t) -> io::Result<()> {
+    // SAFETY: integers.
+    syscall!(setresuid(user, user, user)).map(drop)
 }
 
-pub(crate) fn set_effective_group(group: libc::gid_t) -> io::Result<()> {
-    // SAFETY: an integer.
-    syscall!(setegid(group)).map(drop)
+/// Makes real, effective and saved group of all threads this one (setresgid(2)).
+pub(crate) fn set_group(group: libc::gid_t) -> io::Result<()> {
+    // SAFETY: integers.
+    syscall!(setresgid(group, group, group)).map(drop)
+}
+
+/// Whether the program that was executed has more rights than who executed it: setuid, setgid or file capabilities
+/// (getauxval(3): `AT_SECURE`).
+pub(crate) fn has_more_rights_than_its_caller() -> bool {
+    // SAFETY: an integer; the call cannot fail for a value that each kernel passes.
+    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
+}
+
+/// Closes all descriptors but the three standard ones (`close_range(2)`). Call it before anything is opened.
+pub(crate) fn close_inherited() -> io::Result<()> {
+    // SAFETY: integers. Nothing in this process owns such a descriptor, by the callers' contract.
+    match syscall!(syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0)) {
+        // A kernel older than 5.9.
+        Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => {
+            for descriptor in 3..1024 {
+                // SAFETY: as above; most are not open, which does no harm.
+                unsafe { libc::close(descriptor) };
+            }
+            Ok(())
+        }
+        result => result.map(drop),
+    }
+}
+
+/// Takes everything out of the environment. Call it while there is one thread.
+pub(crate) fn clear_environment() {
+    for (name, _) in std::env::vars_os() {
+        // SAFETY: no other thread reads the environment, by the callers' contract.
+        unsafe { std::env::remove_var(name) };
+    }
+}
+
+/// Puts a variable into the environment. Call it while there is one thread.
+pub(crate) fn set_environment(name: &str, value: &OsStr) {
+    // SAFETY: as above.
+    unsafe { std::env::set_var(name, value) };
+}
+
+/// Whether the file may be written to with the effective rights of the calling thread (faccessat(2)).
+pub(crate) fn may_write(path: &Path) -> bool {
+    may(path, libc::W_OK)
+}
+
+/// Whether files of the directory may be made and removed with the effective rights of the calling thread.
+pub(crate) fn may_change(directory: &Path) -> bool {
+    may(directory, libc::W_OK | libc::X_OK)
+}
+
+fn may(path: &Path, mode: libc::c_int) -> bool {
+    let Ok(path) = CString::new(path.as_os_str().as_bytes()) else { return false };
+    // SAFETY: a string with its NUL, which lives during the call.
+    syscall!(faccessat(libc::AT_FDCWD, path.as_ptr(), mode, libc::AT_EACCESS)).is_ok()
 }
 
 /// What the process used (getrusage(2)).
