@@ -76,6 +76,15 @@ fn three_copies_of_each_request_arrive_from_one_address() {
 }
 
 #[test]
+fn three_copies_of_each_request_arrive_from_one_address_by_several_threads() {
+    arrives_perfectly(&Case {
+        tcpcopy: &["-n", "3", "-c", "10.198.1.60", "--threads", "3"],
+        copies: 3,
+        ..MANY_CLIENTS
+    });
+}
+
+#[test]
 fn three_copies_of_each_request_arrive_on_a_bad_network() {
     let network = Network { loss: 0.05, tunnel_loss: 0.05, ..CLEAN };
     arrives_perfectly(&Case { tcpcopy: &["-n", "3"], copies: 3, network, ..MANY_CLIENTS });

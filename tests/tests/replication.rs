@@ -45,6 +45,12 @@ fn connections_from_many_addresses_arrive_from_one_address() {
 }
 
 #[test]
+fn connections_from_many_addresses_arrive_from_one_address_by_several_threads() {
+    let tcpcopy = &["-c", "10.198.1.60", "--threads", "3"];
+    arrives_perfectly(&Case { tcpcopy, ..cases::ONE_ADDRESS });
+}
+
+#[test]
 fn packets_lost_on_the_way_to_the_target_are_sent_again() {
     arrives_perfectly(&cases::LOSS_2);
 }

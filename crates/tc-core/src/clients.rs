@@ -4,7 +4,7 @@ use ipnet::IpNet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
-use tc_proto::Flow;
+use tc_proto::{Flow, PortShare};
 
 /// Ports below this one are left to services.
 pub(crate) const FIRST_PORT: u16 = 1024;
@@ -101,7 +101,7 @@ impl ClientPool {
         if like.is_ipv4() { &self.v4 } else { &self.v6 }
     }
 
-    /// The flow under which `client` appears to `target`, none for which `in_use` holds.
+    /// The flow under which `client` appears to `target`, none for which `in_use` holds. Its port belongs to `ports`.
     ///
     /// The same client address gets the same pool address and keeps its port as long as that is free; then the
     /// other addresses are tried with its port, then other ports. `None`: all is in use, or the pool has no
@@ -110,12 +110,13 @@ impl ClientPool {
         &self,
         client: SocketAddr,
         target: SocketAddr,
+        ports: PortShare,
         in_use: impl Fn(&Flow) -> bool,
     ) -> Option<Flow> {
         let addresses = self.addresses_for(client.ip(), target.ip());
         let free = |address, port| {
             let flow = Flow { client: SocketAddr::new(address, port), target };
-            (address != target.ip() && !in_use(&flow)).then_some(flow)
+            (address != target.ip() && ports.owns(port) && !in_use(&flow)).then_some(flow)
         };
         let own_port = || addresses.clone().find_map(|address| free(address, client.port()));
         let other_port = || {
@@ -171,6 +172,7 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::HashSet;
     use std::net::SocketAddr;
+    use tc_proto::{Flow, PortShare};
 
     fn pool(list: &str) -> ClientPool {
         list.parse().unwrap()
@@ -198,14 +200,16 @@ mod tests {
     #[test]
     fn a_client_keeps_its_address_and_port_without_a_pool() {
         let client = "192.0.2.1:4000".parse().unwrap();
-        let flow = ClientPool::default().allocate(client, target(), |_| false).unwrap();
+        let flow = ClientPool::default().allocate(client, target(), PortShare::WHOLE, |_| false).unwrap();
         assert_eq!(flow.client, client);
     }
 
     #[test]
     fn a_used_port_is_replaced() {
         let client = "192.0.2.1:4000".parse().unwrap();
-        let flow = pool("10.0.0.9").allocate(client, target(), |flow| flow.client.port() == 4000).unwrap();
+        let flow = pool("10.0.0.9")
+            .allocate(client, target(), PortShare::WHOLE, |flow| flow.client.port() == 4000)
+            .unwrap();
         assert_eq!(flow.client.ip().to_string(), "10.0.0.9");
         assert!(flow.client.port() >= 1024 && flow.client.port() != 4000);
     }
@@ -214,8 +218,8 @@ mod tests {
     fn other_addresses_are_tried_before_other_ports() {
         let client = "192.0.2.1:4000".parse().unwrap();
         let pool = pool("10.0.0.8,10.0.0.9");
-        let first = pool.allocate(client, target(), |_| false).unwrap();
-        let second = pool.allocate(client, target(), |flow| *flow == first).unwrap();
+        let first = pool.allocate(client, target(), PortShare::WHOLE, |_| false).unwrap();
+        let second = pool.allocate(client, target(), PortShare::WHOLE, |flow| *flow == first).unwrap();
         assert_eq!(second.client.port(), 4000);
         assert_ne!(second.client.ip(), first.client.ip());
     }
@@ -225,7 +229,7 @@ mod tests {
         let client = "192.0.2.1:4000".parse().unwrap();
         let six = pool("2001:db8::/64");
         assert!(!six.serves(target()));
-        assert_eq!(six.allocate(client, target(), |_| false), None);
+        assert_eq!(six.allocate(client, target(), PortShare::WHOLE, |_| false), None);
     }
 
     #[test]
@@ -235,8 +239,23 @@ mod tests {
         for client in 0..3000_u32 {
             let address = std::net::Ipv4Addr::from_bits(client / 1000 + 1);
             let client = (address, 1024 + u16::try_from(client % 1000).unwrap()).into();
-            let flow = pool.allocate(client, target(), |flow| used.contains(flow)).unwrap();
+            let flow = pool.allocate(client, target(), PortShare::WHOLE, |flow| used.contains(flow)).unwrap();
             assert!(used.insert(flow));
+        }
+    }
+
+    #[test]
+    fn flows_of_several_workers_never_meet() {
+        let pool = pool("10.0.0.9");
+        let mut used = HashSet::new();
+        for client in 0..2000_u16 {
+            let client: SocketAddr =
+                ([192, 0, 2, 1 + u8::try_from(client / 500).unwrap()], 1024 + client % 500).into();
+            let share = PortShare::split(3).find(|share| share.owns(client.port())).unwrap();
+            // No worker knows the flows of the others.
+            let own = |flow: &Flow| used.contains(flow) && share.owns(flow.client.port());
+            let flow = pool.allocate(client, target(), share, own).unwrap();
+            assert!(used.insert(flow), "{flow:?}");
         }
     }
 
@@ -254,7 +273,7 @@ mod tests {
             let mut used = HashSet::new();
             for (host, port) in clients {
                 let client = (std::net::Ipv4Addr::new(192, 0, 2, host), port).into();
-                let flow = pool.allocate(client, target(), |flow| used.contains(flow)).unwrap();
+                let flow = pool.allocate(client, target(), PortShare::WHOLE, |flow| used.contains(flow)).unwrap();
                 prop_assert!(used.insert(flow));
             }
         }

@@ -3,6 +3,7 @@
 use crate::clients::FIRST_PORT;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
+use tc_proto::PortShare;
 
 /// Settings of a [`Replayer`](crate::Replayer).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +30,18 @@ pub struct ReplayConfig {
     pub max_session_octets: usize,
     /// Octets of memory that all sessions may take; beyond that the newest are shed.
     pub max_octets: usize,
+    /// The clients' ports that belong to this replayer, when others replay beside it. Only their packets come to it, and
+    /// its flows use no other ports.
+    pub ports: PortShare,
+}
+
+impl ReplayConfig {
+    /// The settings of each of so many replayers that work side by side and share what these settings allow one.
+    pub fn split(self, workers: u16) -> impl Iterator<Item = Self> {
+        let parts = usize::from(workers.max(1));
+        let (max_sessions, max_octets) = (self.max_sessions.div_ceil(parts), self.max_octets.div_ceil(parts));
+        PortShare::split(workers).map(move |ports| Self { max_sessions, max_octets, ports, ..self })
+    }
 }
 
 impl Default for ReplayConfig {
@@ -45,6 +58,7 @@ impl Default for ReplayConfig {
             max_sessions: 1_000_000,
             max_session_octets: 128 << 20,
             max_octets: 2 << 30,
+            ports: PortShare::WHOLE,
         }
     }
 }

@@ -2,6 +2,19 @@
 
 use crate::CloseReason;
 use crate::session::Offered;
+use std::ops::AddAssign;
+
+/// Adds the counters of several replayers, field by field. A field that is forgotten does not compile.
+macro_rules! addable {
+    ($($counters:ident { $($field:ident),* $(,)? })*) => {$(
+        impl AddAssign for $counters {
+            fn add_assign(&mut self, other: Self) {
+                let Self { $($field),* } = other;
+                $(self.$field += $field;)*
+            }
+        }
+    )*};
+}
 
 /// What became of the captured packets; each is counted once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -187,4 +200,33 @@ pub struct Counters {
     pub sent: SentCounters,
     /// Headers of the target.
     pub target: TargetCounters,
+}
+
+addable! {
+    CapturedCounters {
+        packets, syns, syn_retransmissions, data, held, ends, acks, retransmissions, not_joined,
+        out_of_window, overflows, unmapped, replayed, malformed, fragments, refused, not_sampled,
+    }
+    RequestCounters { captured, sent, answered, unanswered, given_up }
+    SentCounters {
+        packets, syns, data, octets, acks, fins, resets, retransmissions, timeouts, fast_recoveries,
+        probes,
+    }
+    TargetCounters { headers, data, octets, fins, resets, unknown }
+    Counters { captured, requests, sessions, sent, target }
+}
+
+impl AddAssign for SessionCounters {
+    fn add_assign(&mut self, other: Self) {
+        let Self { opened, joined, reopened, established, no_address, holes, closed } = other;
+        self.opened += opened;
+        self.joined += joined;
+        self.reopened += reopened;
+        self.established += established;
+        self.no_address += no_address;
+        self.holes += holes;
+        for (count, more) in self.closed.iter_mut().zip(closed) {
+            *count += more;
+        }
+    }
 }

@@ -265,7 +265,8 @@ impl Replayer {
         let known = entry.session.flow();
         let client = self.config.admission.appearance(entry.connection.client, entry.connection.copy);
         let target = entry.target;
-        let allocate = || self.clients.allocate(client, target, |flow| by_flow.contains_key(flow));
+        let allocate =
+            || self.clients.allocate(client, target, self.config.ports, |flow| by_flow.contains_key(flow));
         // The kernel takes packets between the loopback interface and others for forged ones.
         let routable = |flow: &Flow| flow.client.ip().is_loopback() == target.ip().is_loopback();
         let Some(flow) = known.or_else(allocate).filter(routable) else {

@@ -11,6 +11,7 @@
 //! - [`fragment`]: fragments of IP packets.
 //! - [`link`]: from the frames of a capture to the IP packets in them.
 //! - [`tunnel`]: the messages on TCP port 36524.
+//! - [`PortShare`]: which of several workers a client belongs to.
 #![forbid(unsafe_code)]
 
 mod datagram;
@@ -24,6 +25,7 @@ mod options;
 mod packet;
 mod segment;
 mod seq;
+mod share;
 mod transport;
 pub mod tunnel;
 mod window;
@@ -37,6 +39,7 @@ pub use options::{SackBlock, SackBlocks, TcpOptions, Timestamps};
 pub use packet::{Layer, PacketRef, ParseError};
 pub use segment::Segment;
 pub use seq::SeqNum;
+pub use share::PortShare;
 pub use transport::Transport;
 pub use window::{Window, WindowScale};
 

@@ -13,6 +13,7 @@ use std::os::fd::RawFd;
 
 use crate::{Families, SysError};
 
+mod fanout;
 pub mod filter;
 mod pacer;
 mod pnet;
@@ -48,19 +49,41 @@ impl Backend {
             Self::Pnet => Box::new(PnetCapture::open(config)?),
         })
     }
+
+    /// Opens so many captures that share what comes: the packets of a client go to the one at the index of the
+    /// [`PortShare`](tc_proto::PortShare) that its port belongs to.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`RingCapture::open`] and [`PnetCapture::open`].
+    pub fn open_several(self, config: &CaptureConfig, count: u16) -> Result<Captures, CaptureError> {
+        fn boxed<C: Capture + 'static>(captures: Vec<C>) -> Captures {
+            captures.into_iter().map(|capture| Box::new(capture) as Box<dyn Capture>).collect()
+        }
+        Ok(match self {
+            Self::Ring => boxed(fanout::open_several::<RingCapture>(config, count)?),
+            Self::Pnet => boxed(fanout::open_several::<PnetCapture>(config, count)?),
+        })
+    }
 }
 
-/// Opens a capture with a ring, or else through pnet, and tells why there is no ring.
+/// Opens so many captures with rings, or else through pnet, and tells why there are no rings.
 ///
 /// # Errors
 ///
 /// That of [`PnetCapture::open`], when neither can be opened.
-pub fn open(config: &CaptureConfig) -> Result<(Box<dyn Capture>, Option<CaptureError>), CaptureError> {
-    match Backend::Ring.open(config) {
-        Ok(capture) => Ok((capture, None)),
-        Err(refused) => Ok((Backend::Pnet.open(config)?, Some(refused))),
+pub fn open_several(
+    config: &CaptureConfig,
+    count: u16,
+) -> Result<(Captures, Option<CaptureError>), CaptureError> {
+    match Backend::Ring.open_several(config, count) {
+        Ok(captures) => Ok((captures, None)),
+        Err(refused) => Ok((Backend::Pnet.open_several(config, count)?, Some(refused))),
     }
 }
+
+/// Captures that share what comes.
+pub type Captures = Vec<Box<dyn Capture>>;
 
 /// A source of captured packets.
 pub trait Capture: Send {
@@ -91,6 +114,14 @@ pub struct CaptureStatistics {
     pub packets: u64,
     /// Packets lost because the receive buffer or the ring was full: this program was too slow.
     pub dropped: u64,
+}
+
+impl std::ops::AddAssign for CaptureStatistics {
+    fn add_assign(&mut self, other: Self) {
+        let Self { packets, dropped } = other;
+        self.packets += packets;
+        self.dropped += dropped;
+    }
 }
 
 /// What to capture: packets to this port, of this address or of any.

@@ -102,9 +102,16 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "PORT", default_value_t = DEFAULT_TUNNEL_PORT, value_parser = port)]
     pub(crate) port: u16,
 
-    /// Connections to each intercept
+    /// Connections to each intercept, at least one for each thread
     #[arg(short = 'C', long, value_name = "NUMBER", default_value_t = 2, value_parser = connections)]
     pub(crate) connections: u8,
+
+    /// Threads that work
+    ///
+    /// Clients are divided among them by their ports; each thread captures, replays and sends on its own. One is enough
+    /// for some ten thousand requests a second. From 1 to 64.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = threads)]
+    pub(crate) threads: u16,
 
     /// Start even if intercept cannot be reached yet
     ///
@@ -287,6 +294,10 @@ fn client_address(text: &str) -> Result<Ipv4Addr, String> {
 
 fn connections(text: &str) -> Result<u8, String> {
     number(text, 1..=16)
+}
+
+fn threads(text: &str) -> Result<u16, String> {
+    number(text, 1..=64)
 }
 
 fn copies(text: &str) -> Result<u16, String> {

@@ -33,13 +33,14 @@ pub(crate) struct Config {
     pub(crate) backend: Option<Backend>,
     pub(crate) capture: CaptureConfig,
     pub(crate) clients: ClientPool,
-    /// Connections to each intercept.
+    /// Connections of each thread to each intercept.
     pub(crate) connections: usize,
     pub(crate) intercepts: Vec<Intercept>,
     pub(crate) mappings: Vec<Mapping>,
     pub(crate) replay: ReplayConfig,
     /// What `-x` said, for the log.
     pub(crate) target: String,
+    pub(crate) threads: u16,
     pub(crate) unreachable: Unreachable,
 }
 
@@ -52,11 +53,12 @@ impl From<Args> for Config {
             backend: Some(args.capture),
             capture: capture_config(&mappings, args.interfaces),
             clients: args.clients.unwrap_or_default(),
-            connections: args.connections.into(),
+            connections: usize::from(args.connections).div_ceil(args.threads.into()),
             intercepts: intercepts(&mappings, args.intercepts, args.port),
             mappings,
             replay,
             target,
+            threads: args.threads,
             unreachable: if args.lonely { Unreachable::Wait } else { Unreachable::Fail },
         }
     }

@@ -1,258 +1,88 @@
-//! The event loop: everything between the replayer and the kernel.
-//!
-//! Each turn reads the clock once, takes a bounded share from each source, and drains what follows: routes first, so
-//! that intercept knows a flow before its SYN leaves, then packets.
+//! The main thread: signals, statistics, and the workers that do everything else.
 
 use crate::error::Error;
-use crate::statistics::{Gauges, Statistics};
-use crate::tunnels::Tunnels;
+use crate::statistics::Statistics;
+use crate::worker::Worker;
+use crate::workers::Workers;
 use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Registry, Token};
+use mio::{Events, Interest, Poll, Token, Waker};
 use std::io::{self, ErrorKind};
 use std::os::fd::AsRawFd;
-use std::time::{Duration, Instant};
-use tc_core::Replayer;
+use std::sync::Arc;
+use std::time::Instant;
 use tc_sys::SysError;
-use tc_sys::capture::{Alertness, Capture, CaptureStatistics, Pacer};
-use tc_sys::error::reason;
-use tc_sys::inject::{Injector, PacketBatch, SendFailure};
 use tc_sys::process::{Signal, SignalFd};
-use tc_sys::program::{Flow, RateLimit, Readiness};
-use tracing::warn;
+use tc_sys::program::Flow;
 
 const SIGNALS: Token = Token(0);
-const CAPTURE: Token = Token(1);
-/// The first token of the tunnels.
-pub(crate) const FIRST_TUNNEL: usize = 16;
+const FAILURES: Token = Token(1);
+const MAX_EVENTS: usize = 8;
 
-const MAX_EVENTS: usize = 256;
-/// Captured packets that are taken before the other sources have their turn.
-const MAX_PACKETS: usize = 256;
-/// Packets that are sent at once.
-const MAX_BATCH: usize = 256;
-/// A wait is never longer.
-const LONGEST_WAIT: Duration = Duration::from_mins(1);
-
-/// The running program.
+/// The program, ready to run.
 pub(crate) struct Driver {
     poll: Poll,
-    capture: Box<dyn Capture>,
-    capture_readiness: Readiness,
-    /// Whether mio waits for the capture.
-    alertness: Alertness,
-    pacer: Pacer,
-    injector: Injector,
-    batch: PacketBatch,
-    replayer: Replayer,
+    bell: Arc<Waker>,
     signals: SignalFd,
-    statistics: Statistics,
-    tunnels: Tunnels,
-    lines: RateLimit,
-    send_errors: u64,
-    captured: CaptureStatistics,
+    /// Those that have not been started.
+    workers: Vec<Worker>,
 }
 
 impl Driver {
-    /// Takes what was opened into one loop.
-    pub(crate) fn new(
-        capture: Box<dyn Capture>,
-        injector: Injector,
-        signals: SignalFd,
-        mut tunnels: Tunnels,
-        mut replayer: Replayer,
-    ) -> Result<Self, Error> {
+    /// The program of these workers. `signals` was opened before any thread was started.
+    pub(crate) fn new(signals: SignalFd, workers: Vec<Worker>) -> Result<Self, Error> {
         let poll = Poll::new().map_err(failed_to_wait)?;
         let registry = poll.registry();
-        let now = Instant::now();
         registry
             .register(&mut SourceFd(&signals.as_raw_fd()), SIGNALS, Interest::READABLE)
             .map_err(failed_to_wait)?;
-        watch(&*capture, Alertness::Awake, registry).map_err(failed_to_wait)?;
-        tunnels.register(now, registry, &mut replayer);
-        Ok(Self {
-            poll,
-            capture,
-            capture_readiness: Readiness::Ready,
-            alertness: Alertness::Awake,
-            pacer: Pacer::new(now),
-            injector,
-            batch: PacketBatch::new(),
-            replayer,
-            signals,
-            statistics: Statistics::new(now),
-            tunnels,
-            lines: RateLimit::new(now),
-            send_errors: 0,
-            captured: CaptureStatistics::default(),
-        })
+        let bell = Arc::new(Waker::new(registry, FAILURES).map_err(failed_to_wait)?);
+        Ok(Self { poll, bell, signals, workers })
     }
 
-    /// Works until a signal that `on_signal` answers with [`Flow::Stop`].
-    pub(crate) fn run_until_stopped(&mut self, mut on_signal: impl FnMut(Signal) -> Flow) -> Result<(), Error> {
+    /// Starts the workers, and ends them at a signal that `on_signal` answers with [`Flow::Stop`], or when one fails.
+    pub(crate) fn run_until_stopped(&mut self, on_signal: impl FnMut(Signal) -> Flow) -> Result<(), Error> {
+        let mut workers = Workers::start(std::mem::take(&mut self.workers), &self.bell)?;
+        let result = self.supervise(&mut workers, on_signal);
+        workers.stop();
+        result
+    }
+
+    fn supervise(
+        &mut self,
+        workers: &mut Workers,
+        mut on_signal: impl FnMut(Signal) -> Flow,
+    ) -> Result<(), Error> {
         let mut events = Events::with_capacity(MAX_EVENTS);
-        let mut now = Instant::now();
+        let mut statistics = Statistics::new(Instant::now());
         loop {
-            self.wait(&mut events, now)?;
-            now = Instant::now();
+            self.wait(&mut events, &statistics)?;
+            if let Some(failure) = workers.failure() {
+                return Err(failure);
+            }
             while let Some(signal) = self.signals.next_signal().map_err(failed_to_wait)? {
                 let flow = on_signal(signal);
                 if flow != Flow::Continue {
-                    self.report(now);
+                    statistics.report(&workers.snapshot());
                 }
                 if flow == Flow::Stop {
                     return Ok(());
                 }
             }
-            self.turn(now);
-        }
-    }
-
-    fn turn(&mut self, now: Instant) {
-        self.replayer.handle_timeout(now);
-        self.tunnels.handle_timeout(now, self.poll.registry(), &mut self.replayer);
-        self.tunnels.read(now, &mut self.replayer);
-        if self.capture_readiness.is_due(now) {
-            self.capture_readiness = self.take_captured(now);
-        }
-        while let Some(flow) = self.replayer.poll_route() {
-            self.tunnels.announce(&flow);
-        }
-        self.tunnels.write(now, &mut self.replayer);
-        self.transmit(now);
-        if self.statistics.take_due(now) {
-            self.report(now);
-        }
-    }
-
-    fn wait(&mut self, events: &mut Events, now: Instant) -> Result<(), Error> {
-        match self.poll.poll(events, Some(self.patience(now))) {
-            Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
-            Err(error) => return Err(failed_to_wait(error).into()),
-        }
-        for event in &*events {
-            match event.token() {
-                CAPTURE => self.capture_readiness = Readiness::Ready,
-                // Read at each turn.
-                SIGNALS => {}
-                _ => self.tunnels.handle_readiness(event),
-            }
-        }
-        Ok(())
-    }
-
-    /// How long to wait for mio at most.
-    fn patience(&self, now: Instant) -> Duration {
-        let deadlines = [
-            Some(self.statistics.deadline()),
-            self.replayer.poll_timeout().map(|(deadline, _)| deadline),
-            self.capture_readiness.deadline(now),
-            self.tunnels.deadline(),
-            self.tunnels.has_work().then_some(now),
-        ];
-        let wait =
-            deadlines.into_iter().flatten().min().map(|deadline| deadline.saturating_duration_since(now));
-        wait.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT)
-    }
-
-    fn take_captured(&mut self, now: Instant) -> Readiness {
-        for taken in 0..MAX_PACKETS {
-            match self.capture.next_packet() {
-                Ok(Some(packet)) => self.replayer.handle_client_packet(now, packet),
-                Ok(None) => return self.captured_all(now, taken),
-                Err(error) => {
-                    if let Some(left_out) = self.lines.admit(now) {
-                        warn!("cannot read captured packets: {}{left_out}", reason(&error));
-                    }
-                    return Readiness::failed(now);
-                }
-            }
-        }
-        self.pacer.record(now, MAX_PACKETS);
-        Readiness::Ready
-    }
-
-    /// When to look again, after a look that found so many packets and then none.
-    fn captured_all(&mut self, now: Instant, packets: usize) -> Readiness {
-        let alertness = self.pacer.record(now, packets);
-        // What fails is tried again at the next look; until then, all goes on as before.
-        if alertness != self.alertness && watch(&*self.capture, alertness, self.poll.registry()).is_ok() {
-            self.alertness = alertness;
-        }
-        match self.alertness {
-            Alertness::Awake => Readiness::Drained,
-            Alertness::Napping => Readiness::RetryAt(now + Pacer::NAP),
-        }
-    }
-
-    /// Sends everything that the replayer has.
-    fn transmit(&mut self, now: Instant) {
-        loop {
-            let (replayer, batch) = (&mut self.replayer, &mut self.batch);
-            let mut poll =
-                |octets: &mut Vec<u8>| replayer.poll_transmit(now, octets).map(|sent| sent.destination);
-            while batch.len() < MAX_BATCH && batch.push_with(&mut poll) {}
-            if self.batch.is_empty() {
-                return;
-            }
-            let report = self.injector.send(&self.batch);
-            self.batch.clear();
-            for failure in report.errors() {
-                self.on_send_failure(now, failure);
+            if statistics.take_due(Instant::now()) {
+                statistics.report(&workers.snapshot());
             }
         }
     }
 
-    /// A packet that was not sent is lost like one on the wire: it is sent again when its time comes.
-    fn on_send_failure(&mut self, now: Instant, failure: SendFailure) {
-        self.send_errors += failure.count as u64;
-        if let Some(left_out) = self.lines.admit(now) {
-            let error = failure.error();
-            let hint = remedy(error.kind());
-            warn!("{} packets could not be sent: {}{hint}{left_out}", failure.count, reason(&error));
+    fn wait(&mut self, events: &mut Events, statistics: &Statistics) -> Result<(), Error> {
+        let patience = statistics.deadline().saturating_duration_since(Instant::now());
+        match self.poll.poll(events, Some(patience)) {
+            Err(error) if error.kind() != ErrorKind::Interrupted => Err(failed_to_wait(error).into()),
+            Ok(()) | Err(_) => Ok(()),
         }
-    }
-
-    fn report(&mut self, now: Instant) {
-        match self.capture.statistics() {
-            Ok(statistics) => self.captured = statistics,
-            Err(error) => {
-                if let Some(left_out) = self.lines.admit(now) {
-                    warn!("cannot read the capture's statistics: {}{left_out}", reason(&error));
-                }
-            }
-        }
-        let (tunnels_up, tunnels) = self.tunnels.count_up();
-        let gauges = Gauges {
-            capture: self.captured,
-            send_errors: self.send_errors,
-            tunnels_up,
-            tunnels,
-            tunnels_lost: self.tunnels.lost,
-            malformed_records: self.tunnels.malformed,
-        };
-        self.statistics.report(&self.replayer, &gauges);
-    }
-}
-
-/// Makes mio wait for the capture, or not. If a packet waits already, mio tells at once.
-fn watch(capture: &dyn Capture, alertness: Alertness, registry: &Registry) -> io::Result<()> {
-    capture.raw_fds().iter().try_for_each(|descriptor| match alertness {
-        Alertness::Awake => registry.register(&mut SourceFd(descriptor), CAPTURE, Interest::READABLE),
-        Alertness::Napping => registry.deregister(&mut SourceFd(descriptor)),
-    })
-}
-
-fn remedy(kind: ErrorKind) -> &'static str {
-    if kind == ErrorKind::PermissionDenied {
-        "; look for an OUTPUT rule that forbids them: iptables -S OUTPUT"
-    } else if kind == ErrorKind::NetworkUnreachable || kind == ErrorKind::HostUnreachable {
-        "; look at the route to the target: ip route get <target>"
-    } else {
-        ""
     }
 }
 
 fn failed_to_wait(cause: io::Error) -> SysError {
-    SysError::new("wait for", "captured packets, tunnels and signals", cause)
+    SysError::new("wait for", "signals", cause)
 }

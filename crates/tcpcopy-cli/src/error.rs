@@ -6,9 +6,13 @@ use tc_sys::log::LogError;
 
 /// A failure that ends the program. Each prints as one line with the remedy.
 #[derive(Debug, thiserror::Error)]
-#[error(transparent)]
 pub(crate) enum Error {
+    #[error(transparent)]
     Capture(#[from] CaptureError),
+    #[error(transparent)]
     Log(#[from] LogError),
+    #[error(transparent)]
     System(#[from] SysError),
+    #[error("a worker thread ended by a mistake of this program; the log names the place")]
+    Panicked,
 }

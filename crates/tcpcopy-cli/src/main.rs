@@ -5,9 +5,12 @@ mod config;
 mod driver;
 mod error;
 mod program;
+mod snapshot;
 mod statistics;
 mod tunnel;
 mod tunnels;
+mod worker;
+mod workers;
 
 use std::process::ExitCode;
 

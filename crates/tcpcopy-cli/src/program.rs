@@ -1,13 +1,14 @@
 //! Opening what the program needs.
 
 use crate::config::Config;
-use crate::driver::{Driver, FIRST_TUNNEL};
+use crate::driver::Driver;
 use crate::error::Error;
 use crate::tunnels::Tunnels;
+use crate::worker::{FIRST_TUNNEL, Worker};
 use std::time::Instant;
-use tc_core::Replayer;
+use tc_core::{ReplayConfig, Replayer};
 use tc_proto::tunnel::VERSION;
-use tc_sys::capture;
+use tc_sys::capture::{self, Capture};
 use tc_sys::inject::Injector;
 use tc_sys::privilege::Needs;
 use tc_sys::process::{Signal, SignalFd};
@@ -21,24 +22,33 @@ impl Program for Driver {
     const NEEDS: Needs = Needs::Nothing;
 
     fn open(config: &Config) -> Result<Self, Error> {
-        let (capture, no_ring) = match config.backend {
-            Some(backend) => (backend.open(&config.capture)?, None),
-            None => capture::open(&config.capture)?,
+        let threads = config.threads;
+        let (captures, no_ring) = match config.backend {
+            Some(backend) => (backend.open_several(&config.capture, threads)?, None),
+            None => capture::open_several(&config.capture, threads)?,
         };
-        let injector = Injector::open(config.capture.families)?;
         let signals = SignalFd::open()?;
-        let tunnels = Tunnels::open(config, Instant::now(), FIRST_TUNNEL)?;
+        let mut workers = Vec::with_capacity(captures.len());
+        for (capture, replay) in captures.into_iter().zip(config.replay.split(threads)) {
+            workers.push(open_worker(config, capture, replay)?);
+        }
         tell_configuration(config);
         if let Some(reason) = no_ring {
             warn!("{reason}; capturing without a ring, which takes more processor time");
         }
-        let replayer = Replayer::new(config.replay, config.mappings.clone(), config.clients.clone());
-        Self::new(capture, injector, signals, tunnels, replayer)
+        Self::new(signals, workers)
     }
 
     fn run(&mut self, on_signal: impl FnMut(Signal) -> Flow) -> Result<(), Error> {
         self.run_until_stopped(on_signal)
     }
+}
+
+fn open_worker(config: &Config, capture: Box<dyn Capture>, replay: ReplayConfig) -> Result<Worker, Error> {
+    let injector = Injector::open(config.capture.families)?;
+    let tunnels = Tunnels::open(config, Instant::now(), FIRST_TUNNEL)?;
+    let replayer = Replayer::new(replay, config.mappings.clone(), config.clients.clone());
+    Worker::new(capture, injector, tunnels, replayer)
 }
 
 fn tell_configuration(config: &Config) {
@@ -47,5 +57,6 @@ fn tell_configuration(config: &Config) {
     info!("target:{}", config.target);
     info!("session timeout:{}", config.replay.session_timeout.as_secs());
     info!("keepalive timeout:{}", config.replay.keepalive_timeout.as_secs());
+    info!("threads:{}", config.threads);
     info!("parallel connections per target:{}", config.connections);
 }

@@ -1,24 +1,13 @@
 //! What the program tells of its work from time to time.
 
+use crate::snapshot::{SessionGauges, Snapshot};
 use std::fmt::Write;
 use std::time::{Duration, Instant};
-use tc_core::counters::Counters;
-use tc_core::{CloseReason, Replayer};
-use tc_sys::capture::CaptureStatistics;
+use tc_core::CloseReason;
+use tc_core::counters::RequestCounters;
 use tracing::{info, warn};
 
 const INTERVAL: Duration = Duration::from_secs(30);
-
-/// What the driver knows beside the replayer.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Gauges {
-    pub(crate) capture: CaptureStatistics,
-    pub(crate) send_errors: u64,
-    pub(crate) tunnels_up: usize,
-    pub(crate) tunnels: usize,
-    pub(crate) tunnels_lost: u64,
-    pub(crate) malformed_records: u64,
-}
 
 /// Writes the statistics every 30 s and at the end.
 #[derive(Debug)]
@@ -47,28 +36,27 @@ impl Statistics {
     }
 
     /// Writes the lines.
-    pub(crate) fn report(&mut self, replayer: &Replayer, gauges: &Gauges) {
-        let counters = replayer.counters();
-        info!("{}", sessions_line(replayer));
-        info!("{}", waiting_line(replayer));
-        info!("{}", requests_line(counters));
-        info!("{}", captured_line(counters, gauges));
-        info!("{}", sent_line(counters, gauges));
-        info!("{}", target_line(counters, gauges));
-        let more = gauges.capture.dropped.saturating_sub(self.lost);
-        self.lost = gauges.capture.dropped;
+    pub(crate) fn report(&mut self, all: &Snapshot) {
+        info!("{}", sessions_line(all));
+        info!("{}", waiting_line(&all.sessions));
+        info!("{}", requests_line(&all.counters.requests));
+        info!("{}", captured_line(all));
+        info!("{}", sent_line(all));
+        info!("{}", target_line(all));
+        let more = all.capture.dropped.saturating_sub(self.lost);
+        self.lost = all.capture.dropped;
         if more > 0 {
             warn!("the capture lost {more} packets: this program was too slow for them, {} in all", self.lost);
         }
     }
 }
 
-fn sessions_line(replayer: &Replayer) -> String {
-    let sessions = &replayer.counters().sessions;
+fn sessions_line(all: &Snapshot) -> String {
+    let sessions = &all.counters.sessions;
     let mut line = format!(
         "active:{}, kept octets:{}, opened:{}, for no syn:{}, reconnect:{}, conns:{}, no address:{}, holes:{}",
-        replayer.sessions(),
-        replayer.octets(),
+        all.sessions.active,
+        all.sessions.octets,
         sessions.opened,
         sessions.joined,
         sessions.reopened,
@@ -85,24 +73,23 @@ fn sessions_line(replayer: &Replayer) -> String {
     line
 }
 
-fn waiting_line(replayer: &Replayer) -> String {
-    let counts = replayer.waiting().map(|(reason, count)| format!("{reason}:{count}"));
+fn waiting_line(sessions: &SessionGauges) -> String {
+    let counts: Vec<_> = sessions.waiting().map(|(reason, count)| format!("{reason}:{count}")).collect();
     format!("sessions that wait now, for {}", counts.join(", "))
 }
 
-fn requests_line(counters: &Counters) -> String {
-    let requests = &counters.requests;
+fn requests_line(requests: &RequestCounters) -> String {
     format!(
         "requests captured:{}, sent:{}, answered:{}, sent without answer to the one before:{}, given up:{}",
         requests.captured, requests.sent, requests.answered, requests.unanswered, requests.given_up
     )
 }
 
-fn captured_line(counters: &Counters, gauges: &Gauges) -> String {
-    let captured = &counters.captured;
+fn captured_line(all: &Snapshot) -> String {
+    let captured = &all.counters.captured;
     let mut line = format!(
         "captured:{}, syn cnt:{}, clt cont:{}, acks:{}, fin/rst:{}, kernel dropped:{}",
-        captured.packets, captured.syns, captured.data, captured.acks, captured.ends, gauges.capture.dropped
+        captured.packets, captured.syns, captured.data, captured.acks, captured.ends, all.capture.dropped
     );
     let seldom = [
         ("syn retransmit", captured.syn_retransmissions),
@@ -131,8 +118,8 @@ fn captured_line(counters: &Counters, gauges: &Gauges) -> String {
     line
 }
 
-fn sent_line(counters: &Counters, gauges: &Gauges) -> String {
-    let sent = &counters.sent;
+fn sent_line(all: &Snapshot) -> String {
+    let sent = &all.counters.sent;
     format!(
         "send:{}, send content:{}, octets:{}, send syn:{}, ack:{}, fin:{}, reset:{}, retransmit:{}, timeouts:{}, \
          fast recoveries:{}, probes:{}, send errors:{}",
@@ -147,12 +134,12 @@ fn sent_line(counters: &Counters, gauges: &Gauges) -> String {
         sent.timeouts,
         sent.fast_recoveries,
         sent.probes,
-        gauges.send_errors
+        all.send_errors
     )
 }
 
-fn target_line(counters: &Counters, gauges: &Gauges) -> String {
-    let target = &counters.target;
+fn target_line(all: &Snapshot) -> String {
+    let target = &all.counters.target;
     format!(
         "resp:{}, c-resp:{}, octets:{}, resp fin:{}, resp rst:{}, unknown:{}, malformed:{}, tunnels:{}/{}, lost:{}",
         target.headers,
@@ -161,9 +148,9 @@ fn target_line(counters: &Counters, gauges: &Gauges) -> String {
         target.fins,
         target.resets,
         target.unknown,
-        gauges.malformed_records,
-        gauges.tunnels_up,
-        gauges.tunnels,
-        gauges.tunnels_lost
+        all.tunnels.malformed,
+        all.tunnels.up,
+        all.tunnels.wanted,
+        all.tunnels.lost
     )
 }

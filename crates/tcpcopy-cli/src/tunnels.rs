@@ -1,6 +1,7 @@
 //! The connections to all intercepts: opened, used, and opened again for as long as the program runs.
 
 use crate::config::{Config, Intercept, Unreachable};
+use crate::snapshot::TunnelCounts;
 use crate::tunnel::{Ended, Served, Tunnel};
 use mio::event::Event;
 use mio::{Interest, Registry, Token};
@@ -53,9 +54,9 @@ pub(crate) struct Tunnels {
     buffer: Box<[u8]>,
     lines: RateLimit,
     /// Records that were no headers.
-    pub(crate) malformed: u64,
+    malformed: u64,
     /// Connections that were lost.
-    pub(crate) lost: u64,
+    lost: u64,
 }
 
 impl Tunnels {
@@ -85,9 +86,14 @@ impl Tunnels {
         })
     }
 
-    /// Connections that are up, and all that should be.
-    pub(crate) fn count_up(&self) -> (usize, usize) {
-        (self.slots.iter().filter(|slot| slot.is_up()).count(), self.slots.len())
+    /// How many connections there are, and what they came to.
+    pub(crate) fn counts(&self) -> TunnelCounts {
+        TunnelCounts {
+            up: self.slots.iter().filter(|slot| slot.is_up()).count(),
+            wanted: self.slots.len(),
+            lost: self.lost,
+            malformed: self.malformed,
+        }
     }
 
     /// Makes the connections that were opened at the start known to mio.

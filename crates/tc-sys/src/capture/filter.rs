@@ -14,13 +14,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use tc_proto::PortShare;
+
 use super::CaptureRule;
 
 mod assemble;
 
 use assemble::{
-    accept, branch, branch_on_bits, jump, load_byte, load_half, load_half_indexed, load_header_length,
-    load_word, refuse,
+    accept, branch, branch_on_bits, give_accumulator, jump, load_byte, load_half, load_half_indexed,
+    load_header_length, load_word, multiply, refuse, shift_right,
 };
 
 /// One instruction of classic BPF.
@@ -93,6 +95,21 @@ impl Filter {
                 *instruction = accept();
             }
         }
+        Self { program }
+    }
+
+    /// The program that gives the hash of [`PortShare`] of the client's port, in packets of this protocol
+    /// (`linux/if_ether.h`), or zero where TCP does not follow right after the IP header.
+    pub(crate) fn pick_member(protocol: u16) -> Self {
+        let (multiplier, shift) = PortShare::HASH;
+        let (protocol_at, port) = if protocol == super::socket::ETH_P_IPV6 {
+            (6, vec![load_half(40)])
+        } else {
+            (9, vec![load_header_length(), load_half_indexed(0)])
+        };
+        let mut program = vec![load_byte(protocol_at), branch(TCP, 1, 0), refuse()];
+        program.extend(port);
+        program.extend([multiply(multiplier), shift_right(shift), give_accumulator()]);
         Self { program }
     }
 

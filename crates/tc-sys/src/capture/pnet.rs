@@ -6,16 +6,16 @@
 //! incoming packet once and no outgoing one (packet(7)).
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd, RawFd};
 use std::time::Duration;
 
 use pnet::datalink::{self, Channel, ChannelType, Config, DataLinkReceiver, NetworkInterface};
 
+use super::fanout::{Member, open_one};
 use super::filter::Filter;
-use super::socket::{failed, filters, pending_error, prepare, select};
+use super::socket::{CaptureSocket, filters, select};
 use super::{Capture, CaptureConfig, CaptureError, CaptureStatistics, TURN};
 use crate::SysError;
-use crate::syscall::options;
 
 /// Holds the largest packet that the filter lets through, BIG TCP included.
 const READ_BUFFER: usize = super::filter::SNAP as usize;
@@ -36,6 +36,12 @@ impl PnetCapture {
     ///
     /// Interfaces that do not exist, rules that do not fit, a missing privilege.
     pub fn open(config: &CaptureConfig) -> Result<Self, CaptureError> {
+        open_one(config)
+    }
+}
+
+impl Member for PnetCapture {
+    fn prepare(config: &CaptureConfig) -> Result<Self, CaptureError> {
         let interfaces = select(&config.interfaces)?;
         let mut sources = Vec::new();
         for (protocol, filter) in filters(config)? {
@@ -47,6 +53,10 @@ impl PnetCapture {
             return Err(CaptureError::NothingToCapture);
         }
         Ok(Self { sources, current: 0, taken: 0 })
+    }
+
+    fn sockets(&self) -> Vec<&CaptureSocket> {
+        self.sources.iter().map(|source| &source.socket).collect()
     }
 }
 
@@ -76,7 +86,7 @@ impl Capture for PnetCapture {
                 Err(error) if is_drained(&error) => {
                     (self.current, self.taken) = ((self.current + 1) % count, 0);
                 }
-                Err(error) => return Err(pending_error(&source.socket).unwrap_or(error)),
+                Err(error) => return Err(source.socket.pending_error().unwrap_or(error)),
             }
         }
         Ok(None)
@@ -85,22 +95,18 @@ impl Capture for PnetCapture {
     fn statistics(&mut self) -> io::Result<CaptureStatistics> {
         let mut total = CaptureStatistics::default();
         for source in &mut self.sources {
-            // The kernel starts again from zero at each reading.
-            let (packets, dropped) = options::packet_statistics(source.socket.as_fd())?;
-            source.counted.packets += u64::from(packets);
-            source.counted.dropped += u64::from(dropped);
-            total.packets += source.counted.packets;
-            total.dropped += source.counted.dropped;
+            let counted = source.socket.statistics()?;
+            total.packets += counted.packets;
+            total.dropped += counted.dropped;
         }
         Ok(total)
     }
 }
 
-/// One socket. pnet owns the descriptor that it reads; ours is a duplicate of it.
+/// One socket. pnet owns the descriptor that it reads, which is a duplicate of ours.
 struct Source {
-    socket: OwnedFd,
+    socket: CaptureSocket,
     receiver: Box<dyn DataLinkReceiver>,
-    counted: CaptureStatistics,
 }
 
 impl Source {
@@ -110,24 +116,22 @@ impl Source {
         filter: &Filter,
         buffer: usize,
     ) -> Result<Self, SysError> {
-        let failed = |operation, cause| failed(interface, operation, cause);
-        let prepared = prepare(interface, filter, buffer)?;
-        let socket = prepared.try_clone().map_err(|cause| failed("duplicate", cause))?;
+        let socket = CaptureSocket::open(interface, protocol, filter.clone(), buffer)?;
+        let duplicate =
+            socket.as_fd().try_clone_to_owned().map_err(|cause| socket.failed("duplicate", cause))?;
         let config = Config {
             channel_type: ChannelType::Layer3(protocol),
             read_buffer_size: READ_BUFFER,
             write_buffer_size: 0,
             read_timeout: Some(Duration::ZERO),
             promiscuous: false,
-            socket_fd: Some(prepared.into_raw_fd()),
+            socket_fd: Some(duplicate.into_raw_fd()),
             ..Config::default()
         };
         match datalink::channel(interface, config) {
-            Ok(Channel::Ethernet(_, receiver)) => {
-                Ok(Self { socket, receiver, counted: CaptureStatistics::default() })
-            }
-            Ok(_) => Err(failed("bind", io::ErrorKind::Unsupported.into())),
-            Err(cause) => Err(failed("bind", cause)),
+            Ok(Channel::Ethernet(_, receiver)) => Ok(Self { socket, receiver }),
+            Ok(_) => Err(socket.failed("bind", io::ErrorKind::Unsupported.into())),
+            Err(cause) => Err(socket.failed("bind", cause)),
         }
     }
 }

@@ -9,16 +9,17 @@
 //! same order, and its frame says so. The frames are resident memory of this program; the receive buffer is not.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use pnet::datalink::NetworkInterface;
 
+use super::fanout::{Member, open_one};
 use super::filter::{Filter, SNAP};
-use super::socket::{failed, filters, pending_error, prepare, select};
+use super::socket::{CaptureSocket, filters, select};
 use super::{Capture, CaptureConfig, CaptureError, CaptureStatistics, TURN};
 use crate::SysError;
 use crate::syscall::ring::{Frame, FrameRing};
-use crate::syscall::{options, socket};
+use crate::syscall::socket;
 
 /// Capture through rings of frames, one for each socket; no system call for a packet that fits into a frame.
 pub struct RingCapture {
@@ -38,6 +39,12 @@ impl RingCapture {
     ///
     /// Interfaces that do not exist, rules that do not fit, a missing privilege, a kernel without rings.
     pub fn open(config: &CaptureConfig) -> Result<Self, CaptureError> {
+        open_one(config)
+    }
+}
+
+impl Member for RingCapture {
+    fn prepare(config: &CaptureConfig) -> Result<Self, CaptureError> {
         let interfaces = select(&config.interfaces)?;
         let filters = filters(config)?;
         let octets = config.ring / (interfaces.len() * filters.len()).max(1);
@@ -51,6 +58,10 @@ impl RingCapture {
             return Err(CaptureError::NothingToCapture);
         }
         Ok(Self { sources, large: vec![0; SNAP as usize], current: 0, taken: 0 })
+    }
+
+    fn sockets(&self) -> Vec<&CaptureSocket> {
+        self.sources.iter().map(|source| &source.socket).collect()
     }
 }
 
@@ -91,12 +102,9 @@ impl Capture for RingCapture {
     fn statistics(&mut self) -> io::Result<CaptureStatistics> {
         let mut total = CaptureStatistics::default();
         for source in &mut self.sources {
-            // The kernel starts again from zero at each reading.
-            let (packets, dropped) = options::packet_statistics(source.socket.as_fd())?;
-            source.counted.packets += u64::from(packets);
-            source.counted.dropped += u64::from(dropped);
-            total.packets += source.counted.packets;
-            total.dropped += source.counted.dropped + source.cut;
+            let counted = source.socket.statistics()?;
+            total.packets += counted.packets;
+            total.dropped += counted.dropped + source.cut;
         }
         Ok(total)
     }
@@ -114,12 +122,11 @@ enum Place {
 /// One socket and its ring.
 struct Source {
     ring: FrameRing,
-    socket: OwnedFd,
+    socket: CaptureSocket,
     /// Whether the next frame was shown to the caller, who is done with it at the next call.
     shown: bool,
     /// Whether nothing came since the source was empty.
     silent: bool,
-    counted: CaptureStatistics,
     /// Packets of which the kernel kept only a part: too large for a frame, and the receive buffer was full.
     cut: u64,
 }
@@ -132,12 +139,12 @@ impl Source {
         ring: usize,
         buffer: usize,
     ) -> Result<Self, SysError> {
-        let failed = |operation, cause| failed(interface, operation, cause);
-        let socket = prepare(interface, filter, buffer)?;
-        let ring = FrameRing::open(socket.as_fd(), ring).map_err(|cause| failed("make a ring for", cause))?;
+        let socket = CaptureSocket::open(interface, protocol, filter.clone(), buffer)?;
+        let ring =
+            FrameRing::open(socket.as_fd(), ring).map_err(|cause| socket.failed("make a ring for", cause))?;
         socket::bind_packet(socket.as_fd(), protocol, interface.index)
-            .map_err(|cause| failed("bind", cause))?;
-        Ok(Self { ring, socket, shown: false, silent: true, counted: CaptureStatistics::default(), cut: 0 })
+            .map_err(|cause| socket.failed("bind", cause))?;
+        Ok(Self { ring, socket, shown: false, silent: true, cut: 0 })
     }
 
     /// Finds the next packet. What is too large for a frame goes to `large`.
@@ -168,7 +175,7 @@ impl Source {
         }
         // Who was woken and finds nothing was woken by an error.
         if std::mem::replace(&mut self.silent, true) {
-            return pending_error(&self.socket).map_or(Ok(None), Err);
+            return self.socket.pending_error().map_or(Ok(None), Err);
         }
         Ok(None)
     }

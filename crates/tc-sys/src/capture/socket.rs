@@ -1,37 +1,87 @@
 //! What all backends share: which sockets there are, and how one is made before it is bound.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use pnet::datalink::{self, NetworkInterface};
 
 use super::filter::Filter;
-use super::{CaptureConfig, CaptureError};
+use super::{CaptureConfig, CaptureError, CaptureStatistics};
 use crate::SysError;
 use crate::syscall::{options, socket};
 
 /// `linux/if_ether.h`
 const ETH_P_IP: u16 = 0x0800;
-const ETH_P_IPV6: u16 = 0x86dd;
+pub(super) const ETH_P_IPV6: u16 = 0x86dd;
 
-/// A packet socket of protocol 0, which sees nothing until it is bound, with its filter and its receive buffer.
-pub(super) fn prepare(
-    interface: &NetworkInterface,
-    filter: &Filter,
-    buffer: usize,
-) -> Result<OwnedFd, SysError> {
-    let failed = |operation, cause| failed(interface, operation, cause);
-    let prepared = socket::open(libc::AF_PACKET, libc::SOCK_DGRAM, 0).map_err(|cause| failed("open", cause))?;
-    options::attach_filter(prepared.as_fd(), filter.instructions())
-        .map_err(|cause| filter_refused(failed("filter", cause)))?;
-    options::set_receive_buffer(prepared.as_fd(), buffer).map_err(|cause| failed("size", cause))?;
-    Ok(prepared)
+/// One packet socket, and what is to be captured from it. It takes nothing until [`listen`](Self::listen).
+pub(super) struct CaptureSocket {
+    descriptor: OwnedFd,
+    object: String,
+    pub(super) protocol: u16,
+    filter: Filter,
+    counted: CaptureStatistics,
 }
 
-/// The error of an operation on the socket of an interface.
-pub(super) fn failed(interface: &NetworkInterface, operation: &'static str, cause: io::Error) -> SysError {
-    let name = if interface.index == 0 { "all interfaces" } else { &interface.name };
-    SysError::new(operation, format!("the capture socket on {name}"), cause).with_privilege_hint()
+impl CaptureSocket {
+    /// A socket of protocol 0, which sees nothing until it is bound, with a filter that takes nothing, and its receive
+    /// buffer.
+    pub(super) fn open(
+        interface: &NetworkInterface,
+        protocol: u16,
+        filter: Filter,
+        buffer: usize,
+    ) -> Result<Self, SysError> {
+        let name = if interface.index == 0 { "all interfaces" } else { &interface.name };
+        let object = format!("the capture socket on {name}");
+        let failed = |operation, cause| SysError::new(operation, &object, cause).with_privilege_hint();
+        let descriptor =
+            socket::open(libc::AF_PACKET, libc::SOCK_DGRAM, 0).map_err(|cause| failed("open", cause))?;
+        options::attach_filter(descriptor.as_fd(), Filter::nothing().instructions())
+            .map_err(|cause| failed("filter", cause))?;
+        options::set_receive_buffer(descriptor.as_fd(), buffer).map_err(|cause| failed("size", cause))?;
+        Ok(Self { descriptor, object, protocol, filter, counted: CaptureStatistics::default() })
+    }
+
+    /// Lets packets in.
+    pub(super) fn listen(&self) -> Result<(), SysError> {
+        options::attach_filter(self.as_fd(), self.filter.instructions())
+            .map_err(|cause| filter_refused(self.failed("filter", cause)))
+    }
+
+    /// What the kernel counted since the socket was opened.
+    pub(super) fn statistics(&mut self) -> io::Result<CaptureStatistics> {
+        // The kernel starts again from zero at each reading.
+        let (packets, dropped) = options::packet_statistics(self.as_fd())?;
+        self.counted.packets += u64::from(packets);
+        self.counted.dropped += u64::from(dropped);
+        Ok(self.counted)
+    }
+
+    /// Takes the error that waits on the socket, such as `ENETDOWN`.
+    pub(super) fn pending_error(&self) -> Option<io::Error> {
+        match options::integer(self.as_fd(), libc::SOL_SOCKET, libc::SO_ERROR) {
+            Ok(0) | Err(_) => None,
+            Ok(errno) => Some(io::Error::from_raw_os_error(errno)),
+        }
+    }
+
+    /// The error of an operation on the socket.
+    pub(super) fn failed(&self, operation: &'static str, cause: io::Error) -> SysError {
+        SysError::new(operation, &self.object, cause).with_privilege_hint()
+    }
+}
+
+impl AsFd for CaptureSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
+    }
+}
+
+impl AsRawFd for CaptureSocket {
+    fn as_raw_fd(&self) -> RawFd {
+        self.descriptor.as_raw_fd()
+    }
 }
 
 fn filter_refused(error: SysError) -> SysError {
@@ -78,12 +128,4 @@ pub(super) fn select(names: &[String]) -> Result<Vec<NetworkInterface>, CaptureE
     }
     let existing = existing.into_iter().map(|interface| interface.name).collect();
     Err(CaptureError::NoSuchInterface { missing, existing })
-}
-
-/// Takes the error that waits on a socket, such as `ENETDOWN`.
-pub(super) fn pending_error(socket: &OwnedFd) -> Option<io::Error> {
-    match options::integer(socket.as_fd(), libc::SOL_SOCKET, libc::SO_ERROR) {
-        Ok(0) | Err(_) => None,
-        Ok(errno) => Some(io::Error::from_raw_os_error(errno)),
-    }
 }

@@ -279,11 +279,11 @@ fn rules_of_no_family_are_an_error() {
 fn where_there_is_no_ring_pnet_captures_and_the_reason_is_told() {
     in_namespace(|| {
         let impossible = CaptureConfig { ring: usize::MAX, ..config(&[CaptureRule::port(80)]) };
-        let (mut capture, refused) = open(&impossible).expect("a capture");
+        let (mut captures, refused) = open_several(&impossible, 1).expect("a capture");
         let line = refused.expect("a reason").to_string();
         assert_eq!(line, "cannot make a ring for the capture socket on all interfaces: Invalid argument");
         inject(&[("127.0.0.1", ipv4_packet([127, 0, 0, 1], 80, b"x"))]);
-        assert_eq!(drain(&mut *capture).len(), 1);
-        assert!(open(&config(&[CaptureRule::port(80)])).expect("a capture").1.is_none());
+        assert_eq!(drain(&mut *captures[0]).len(), 1);
+        assert!(open_several(&config(&[CaptureRule::port(80)]), 1).expect("a capture").1.is_none());
     });
 }

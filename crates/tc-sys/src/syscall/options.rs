@@ -53,18 +53,49 @@ fn set_buffer(fd: BorrowedFd<'_>, octets: usize, force: libc::c_int, polite: lib
 /// `EINVAL` for a program that the kernel's checker refuses or that is longer than 4096 instructions, `ENOMEM` when it
 /// passes `net.core.optmem_max`.
 pub(crate) fn attach_filter(fd: BorrowedFd<'_>, program: &[libc::sock_filter]) -> io::Result<()> {
+    set_program(fd, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, program)
+}
+
+fn set_program(
+    fd: BorrowedFd<'_>,
+    level: libc::c_int,
+    name: libc::c_int,
+    program: &[libc::sock_filter],
+) -> io::Result<()> {
     let length = u16::try_from(program.len()).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
     let program = libc::sock_fprog { len: length, filter: program.as_ptr().cast_mut() };
     // SAFETY: the kernel copies `length` instructions, which it only reads, and keeps no pointer.
     syscall!(setsockopt(
         fd.as_raw_fd(),
-        libc::SOL_SOCKET,
-        libc::SO_ATTACH_FILTER,
+        level,
+        name,
         (&raw const program).cast(),
         length_of::<libc::sock_fprog>(),
     ))
     .map(drop)
 }
+
+/// Founds a group of packet sockets that share what comes, with an id that no other has, and joins it
+/// (`PACKET_FANOUT`, packet(7)). The socket must be bound. Returns what names the group.
+pub(crate) fn found_fanout(fd: BorrowedFd<'_>) -> io::Result<libc::c_int> {
+    let unique = FANOUT_KIND | libc::PACKET_FANOUT_FLAG_UNIQUEID;
+    set(fd, libc::SOL_PACKET, libc::PACKET_FANOUT, (unique << 16).cast_signed())?;
+    let id = integer(fd, libc::SOL_PACKET, libc::PACKET_FANOUT)?.cast_unsigned() & 0xffff;
+    Ok((id | FANOUT_KIND << 16).cast_signed())
+}
+
+/// Joins a group of sockets that are bound to the same.
+pub(crate) fn join_fanout(fd: BorrowedFd<'_>, group: libc::c_int) -> io::Result<()> {
+    set(fd, libc::SOL_PACKET, libc::PACKET_FANOUT, group)
+}
+
+/// Gives a group the program that picks the member for a packet: what it returns, modulo their number.
+pub(crate) fn set_fanout_program(fd: BorrowedFd<'_>, program: &[libc::sock_filter]) -> io::Result<()> {
+    set_program(fd, libc::SOL_PACKET, libc::PACKET_FANOUT_DATA, program)
+}
+
+/// A program picks the member; fragments are reassembled before.
+const FANOUT_KIND: libc::c_uint = libc::PACKET_FANOUT_CBPF | libc::PACKET_FANOUT_FLAG_DEFRAG;
 
 /// Packets that passed the filter of a packet socket, lost ones included, and lost ones, since the last call
 /// (`PACKET_STATISTICS`, `linux/if_packet.h`).

@@ -43,6 +43,21 @@ pub(super) const fn branch_on_bits(mask: u32, set: u8, clear: u8) -> Instruction
     instruction(libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K, set, clear, mask)
 }
 
+/// Multiplies the accumulator, modulo 2^32.
+pub(super) const fn multiply(factor: u32) -> Instruction {
+    instruction(libc::BPF_ALU | libc::BPF_MUL | libc::BPF_K, 0, 0, factor)
+}
+
+/// Shifts the accumulator to the right.
+pub(super) const fn shift_right(bits: u32) -> Instruction {
+    instruction(libc::BPF_ALU | libc::BPF_RSH | libc::BPF_K, 0, 0, bits)
+}
+
+/// Ends with the accumulator as the result.
+pub(super) const fn give_accumulator() -> Instruction {
+    instruction(libc::BPF_RET | libc::BPF_A, 0, 0, 0)
+}
+
 /// Skips `over` instructions.
 pub(super) fn jump(over: usize) -> Instruction {
     instruction(libc::BPF_JMP | libc::BPF_JA, 0, 0, u32::try_from(over).unwrap_or(u32::MAX))

@@ -1,0 +1,249 @@
+//! A worker: the event loop of one thread, with everything between its replayer and the kernel.
+//!
+//! Each turn reads the clock once, takes a bounded share from each source, and drains what follows: routes first, so
+//! that intercept knows a flow before its SYN leaves, then packets.
+
+use crate::error::Error;
+use crate::snapshot::{SessionGauges, Snapshot};
+use crate::tunnels::Tunnels;
+use crate::workers::{Order, Orders};
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Registry, Token};
+use std::io::{self, ErrorKind};
+use std::time::{Duration, Instant};
+use tc_core::Replayer;
+use tc_sys::SysError;
+use tc_sys::capture::{Alertness, Capture, CaptureStatistics, Pacer};
+use tc_sys::error::reason;
+use tc_sys::inject::{Injector, PacketBatch, SendFailure};
+use tc_sys::program::{RateLimit, Readiness};
+use tracing::warn;
+
+const ORDERS: Token = Token(0);
+const CAPTURE: Token = Token(1);
+/// The first token of the tunnels.
+pub(crate) const FIRST_TUNNEL: usize = 16;
+
+const MAX_EVENTS: usize = 256;
+/// Captured packets that are taken before the other sources have their turn.
+const MAX_PACKETS: usize = 256;
+/// Packets that are sent at once.
+const MAX_BATCH: usize = 256;
+/// A wait is never longer.
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
+
+/// One thread's part of the program.
+pub(crate) struct Worker {
+    poll: Poll,
+    capture: Box<dyn Capture>,
+    capture_readiness: Readiness,
+    /// Whether mio waits for the capture.
+    alertness: Alertness,
+    pacer: Pacer,
+    injector: Injector,
+    batch: PacketBatch,
+    replayer: Replayer,
+    tunnels: Tunnels,
+    orders: Orders,
+    lines: RateLimit,
+    send_errors: u64,
+    captured: CaptureStatistics,
+}
+
+impl Worker {
+    /// Takes what was opened into one loop.
+    pub(crate) fn new(
+        capture: Box<dyn Capture>,
+        injector: Injector,
+        mut tunnels: Tunnels,
+        mut replayer: Replayer,
+    ) -> Result<Self, Error> {
+        let poll = Poll::new().map_err(failed_to_wait)?;
+        let registry = poll.registry();
+        let now = Instant::now();
+        let orders = Orders::new(registry, ORDERS).map_err(failed_to_wait)?;
+        watch(&*capture, Alertness::Awake, registry).map_err(failed_to_wait)?;
+        tunnels.register(now, registry, &mut replayer);
+        Ok(Self {
+            poll,
+            capture,
+            capture_readiness: Readiness::Ready,
+            alertness: Alertness::Awake,
+            pacer: Pacer::new(now),
+            injector,
+            batch: PacketBatch::new(),
+            replayer,
+            tunnels,
+            orders,
+            lines: RateLimit::new(now),
+            send_errors: 0,
+            captured: CaptureStatistics::default(),
+        })
+    }
+
+    /// Through which the worker gets its orders.
+    pub(crate) fn orders(&mut self) -> &mut Orders {
+        &mut self.orders
+    }
+
+    /// Works until it is told to stop.
+    pub(crate) fn run(&mut self) -> Result<(), Error> {
+        let mut events = Events::with_capacity(MAX_EVENTS);
+        let mut now = Instant::now();
+        loop {
+            let ordered = self.wait(&mut events, now)?;
+            now = Instant::now();
+            self.turn(now);
+            while let Some(order) = ordered.then(|| self.orders.next()).flatten() {
+                match order {
+                    // Nobody waits for it any more if it cannot be sent.
+                    Order::Report(to) => drop(to.send(self.snapshot(now))),
+                    Order::Stop => return Ok(()),
+                }
+            }
+        }
+    }
+
+    fn turn(&mut self, now: Instant) {
+        self.replayer.handle_timeout(now);
+        self.tunnels.handle_timeout(now, self.poll.registry(), &mut self.replayer);
+        self.tunnels.read(now, &mut self.replayer);
+        if self.capture_readiness.is_due(now) {
+            self.capture_readiness = self.take_captured(now);
+        }
+        while let Some(flow) = self.replayer.poll_route() {
+            self.tunnels.announce(&flow);
+        }
+        self.tunnels.write(now, &mut self.replayer);
+        self.transmit(now);
+    }
+
+    /// Waits until something is to be done; whether there may be orders.
+    fn wait(&mut self, events: &mut Events, now: Instant) -> Result<bool, Error> {
+        match self.poll.poll(events, Some(self.patience(now))) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(false),
+            Err(error) => return Err(failed_to_wait(error).into()),
+        }
+        let mut ordered = false;
+        for event in &*events {
+            match event.token() {
+                CAPTURE => self.capture_readiness = Readiness::Ready,
+                ORDERS => ordered = true,
+                _ => self.tunnels.handle_readiness(event),
+            }
+        }
+        Ok(ordered)
+    }
+
+    /// How long to wait for mio at most.
+    fn patience(&self, now: Instant) -> Duration {
+        let deadlines = [
+            self.replayer.poll_timeout().map(|(deadline, _)| deadline),
+            self.capture_readiness.deadline(now),
+            self.tunnels.deadline(),
+            self.tunnels.has_work().then_some(now),
+        ];
+        let wait =
+            deadlines.into_iter().flatten().min().map(|deadline| deadline.saturating_duration_since(now));
+        wait.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT)
+    }
+
+    fn take_captured(&mut self, now: Instant) -> Readiness {
+        for taken in 0..MAX_PACKETS {
+            match self.capture.next_packet() {
+                Ok(Some(packet)) => self.replayer.handle_client_packet(now, packet),
+                Ok(None) => return self.captured_all(now, taken),
+                Err(error) => {
+                    if let Some(left_out) = self.lines.admit(now) {
+                        warn!("cannot read captured packets: {}{left_out}", reason(&error));
+                    }
+                    return Readiness::failed(now);
+                }
+            }
+        }
+        self.pacer.record(now, MAX_PACKETS);
+        Readiness::Ready
+    }
+
+    /// When to look again, after a look that found so many packets and then none.
+    fn captured_all(&mut self, now: Instant, packets: usize) -> Readiness {
+        let alertness = self.pacer.record(now, packets);
+        // What fails is tried again at the next look; until then, all goes on as before.
+        if alertness != self.alertness && watch(&*self.capture, alertness, self.poll.registry()).is_ok() {
+            self.alertness = alertness;
+        }
+        match self.alertness {
+            Alertness::Awake => Readiness::Drained,
+            Alertness::Napping => Readiness::RetryAt(now + Pacer::NAP),
+        }
+    }
+
+    /// Sends everything that the replayer has.
+    fn transmit(&mut self, now: Instant) {
+        loop {
+            let (replayer, batch) = (&mut self.replayer, &mut self.batch);
+            let mut poll =
+                |octets: &mut Vec<u8>| replayer.poll_transmit(now, octets).map(|sent| sent.destination);
+            while batch.len() < MAX_BATCH && batch.push_with(&mut poll) {}
+            if self.batch.is_empty() {
+                return;
+            }
+            let report = self.injector.send(&self.batch);
+            self.batch.clear();
+            for failure in report.errors() {
+                self.on_send_failure(now, failure);
+            }
+        }
+    }
+
+    /// A packet that was not sent is lost like one on the wire: it is sent again when its time comes.
+    fn on_send_failure(&mut self, now: Instant, failure: SendFailure) {
+        self.send_errors += failure.count as u64;
+        if let Some(left_out) = self.lines.admit(now) {
+            let error = failure.error();
+            let hint = remedy(error.kind());
+            warn!("{} packets could not be sent: {}{hint}{left_out}", failure.count, reason(&error));
+        }
+    }
+
+    fn snapshot(&mut self, now: Instant) -> Snapshot {
+        match self.capture.statistics() {
+            Ok(statistics) => self.captured = statistics,
+            Err(error) => {
+                if let Some(left_out) = self.lines.admit(now) {
+                    warn!("cannot read the capture's statistics: {}{left_out}", reason(&error));
+                }
+            }
+        }
+        Snapshot {
+            counters: *self.replayer.counters(),
+            sessions: SessionGauges::of(&self.replayer),
+            capture: self.captured,
+            tunnels: self.tunnels.counts(),
+            send_errors: self.send_errors,
+        }
+    }
+}
+
+/// Makes mio wait for the capture, or not. If a packet waits already, mio tells at once.
+fn watch(capture: &dyn Capture, alertness: Alertness, registry: &Registry) -> io::Result<()> {
+    capture.raw_fds().iter().try_for_each(|descriptor| match alertness {
+        Alertness::Awake => registry.register(&mut SourceFd(descriptor), CAPTURE, Interest::READABLE),
+        Alertness::Napping => registry.deregister(&mut SourceFd(descriptor)),
+    })
+}
+
+fn remedy(kind: ErrorKind) -> &'static str {
+    if kind == ErrorKind::PermissionDenied {
+        "; look for an OUTPUT rule that forbids them: iptables -S OUTPUT"
+    } else if kind == ErrorKind::NetworkUnreachable || kind == ErrorKind::HostUnreachable {
+        "; look at the route to the target: ip route get <target>"
+    } else {
+        ""
+    }
+}
+
+fn failed_to_wait(cause: io::Error) -> SysError {
+    SysError::new("wait for", "captured packets and tunnels", cause)
+}
