@@ -39,6 +39,7 @@ impl Settings {
             max_sessions: if has(limits, 8) { 3 } else { 100 },
             max_session_octets: if has(limits, 0x10) { 20_000 } else { 128 << 20 },
             max_octets: if has(limits, 0x20) { 60_000 } else { 2 << 30 },
+            ..ReplayConfig::default()
         };
         Self {
             config,
