@@ -207,13 +207,14 @@ addable! {
         packets, syns, syn_retransmissions, data, held, ends, acks, retransmissions, not_joined,
         out_of_window, overflows, unmapped, replayed, malformed, fragments, refused, not_sampled,
     }
+    ReassemblyCounters { fragments, reassembled, used, duplicates, overlapping, expired, evicted }
     RequestCounters { captured, sent, answered, unanswered, given_up }
     SentCounters {
         packets, syns, data, octets, acks, fins, resets, retransmissions, timeouts, fast_recoveries,
         probes,
     }
     TargetCounters { headers, data, octets, fins, resets, unknown }
-    Counters { captured, requests, sessions, sent, target }
+    Counters { captured, reassembly, requests, sessions, sent, target }
 }
 
 impl AddAssign for SessionCounters {
