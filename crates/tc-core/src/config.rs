@@ -1,6 +1,7 @@
 //! What can be set.
 
 use crate::clients::FIRST_PORT;
+use crate::compare::CompareConfig;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use tc_proto::PortShare;
@@ -33,6 +34,8 @@ pub struct ReplayConfig {
     /// The clients' ports that belong to this replayer, when others replay beside it. Only their packets come to it, and
     /// its flows use no other ports.
     pub ports: PortShare,
+    /// Whether answers are compared, and how.
+    pub compare: Option<CompareConfig>,
 }
 
 impl ReplayConfig {
@@ -59,6 +62,7 @@ impl Default for ReplayConfig {
             max_session_octets: 128 << 20,
             max_octets: 2 << 30,
             ports: PortShare::WHOLE,
+            compare: None,
         }
     }
 }
@@ -69,6 +73,9 @@ pub enum Pace {
     /// When the target has begun to answer the one before.
     #[default]
     Answered,
+    /// When the target has said as much as the client had heard, or was silent for a moment: answers that shall be told
+    /// apart must not overlap.
+    Heard,
     /// At once.
     Unanswered,
 }

@@ -8,6 +8,7 @@
 
 mod clients;
 mod close;
+pub mod compare;
 mod config;
 pub mod counters;
 mod mapping;

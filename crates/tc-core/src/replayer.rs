@@ -1,5 +1,6 @@
 //! All sessions: tcpcopy between its capture, its tunnels and the target.
 
+mod answers;
 mod entry;
 mod fragments;
 mod intake;
@@ -7,6 +8,7 @@ mod routes;
 mod strays;
 mod timers;
 
+use crate::compare::Comparison;
 use crate::counters::Counters;
 use crate::reassembly::Reassembler;
 use crate::session::Context;
@@ -61,6 +63,7 @@ pub struct Replayer {
     /// When the first packet was captured.
     started: Option<Instant>,
     counters: Counters,
+    comparison: Option<Box<Comparison>>,
 }
 
 impl Replayer {
@@ -84,6 +87,7 @@ impl Replayer {
             octets: 0,
             started: None,
             counters: Counters::default(),
+            comparison: config.compare.map(|config| Box::new(Comparison::new(config))),
         }
     }
 
@@ -134,6 +138,11 @@ impl Replayer {
 
     /// Takes a header of the target.
     pub fn handle_target_header(&mut self, now: Instant, header: &TargetHeader) {
+        self.handle_target_answer(now, header, &[]);
+    }
+
+    /// Takes a header of the target, with the first octets of the payload behind it.
+    pub fn handle_target_answer(&mut self, now: Instant, header: &TargetHeader, payload: &[u8]) {
         let target = &mut self.counters.target;
         target.headers += 1;
         target.data += u64::from(header.0.payload_len > 0);
@@ -147,7 +156,7 @@ impl Replayer {
         };
         let Some(entry) = self.entries.get_mut(index) else { return };
         let mut cx = Context { now, config: &self.config, counters: &mut self.counters };
-        entry.session.handle_target_header(&mut cx, header);
+        entry.session.handle_target_header(&mut cx, header, payload);
         self.settle(now, index);
     }
 
@@ -251,6 +260,7 @@ impl Replayer {
         if entry.session.wants_flow() {
             self.open(now, index);
         }
+        self.take_compared(index);
         self.make_ready(index);
         self.account(index);
         if self.octets > self.config.max_octets {
@@ -306,7 +316,8 @@ impl Replayer {
     }
 
     fn remove(&mut self, index: usize) {
-        let Some(entry) = self.entries.try_remove(index) else { return };
+        let Some(mut entry) = self.entries.try_remove(index) else { return };
+        self.end_compared(&mut entry);
         self.octets -= entry.octets;
         self.timers.remove(index, entry.scheduled);
         self.by_age.remove(&entry.born);

@@ -14,6 +14,7 @@ mod classify;
 mod closing;
 mod emitter;
 mod held;
+mod measure;
 mod ranges;
 mod receiver;
 mod rtt;
@@ -22,6 +23,7 @@ mod stream;
 mod timeouts;
 mod transmit;
 
+use crate::compare::Meter;
 use crate::counters::Counters;
 use crate::timer::{Timer, TimerTable};
 use crate::{CloseReason, ReplayConfig, Waiting};
@@ -68,12 +70,22 @@ struct Synchronized {
     confirmed: bool,
     /// Whether an acknowledgment must go out at once.
     ack_now: bool,
+    /// What the target has said since the latest request.
+    said: Said,
     /// What the next captured octets wait for.
     wait: Option<Wait>,
     /// Whether one octet goes into a closed window.
     probe: bool,
     /// When something was last sent or heard.
     active: Instant,
+}
+
+/// What the target has said since some moment.
+#[derive(Clone, Copy, Debug, Default)]
+struct Said {
+    octets: usize,
+    /// Whether the last of them were pushed.
+    pushed: bool,
 }
 
 /// A SYN on its way.
@@ -135,6 +147,8 @@ pub(crate) struct Session {
     wants_flow: bool,
     /// Whether the session timeout has passed, and the keep-alive timeout runs.
     rested: bool,
+    /// Follows requests and answers, where they are compared.
+    meter: Option<Box<Meter>>,
 }
 
 /// The client's own SYN.
@@ -178,6 +192,7 @@ impl Session {
             first_turn: 0,
             wants_flow: false,
             rested: false,
+            meter: None,
         }
     }
 
@@ -208,7 +223,7 @@ impl Session {
 
     /// Octets of memory in use for captured data.
     pub(crate) fn memory(&self) -> usize {
-        self.stream.memory()
+        self.stream.memory() + self.meter.as_ref().map_or(0, |meter| meter.memory())
     }
 
     /// What the session waits for, if it has something that it cannot send.
@@ -256,10 +271,16 @@ impl Session {
         }
     }
 
-    /// Takes a captured packet of the client that is no SYN, and tells what became of it.
-    pub(crate) fn handle_client_packet(&mut self, cx: &mut Context<'_>, packet: &PacketRef<'_>) -> Offered {
+    /// Takes a packet of the client that is no SYN and was captured `at` some moment, and tells what became of it.
+    pub(crate) fn handle_client_packet(
+        &mut self,
+        cx: &mut Context<'_>,
+        at: Instant,
+        packet: &PacketRef<'_>,
+    ) -> Offered {
         self.restart_idle_timer(cx);
         let offered = self.stream.offer(packet);
+        self.measure_captured(cx.now, at);
         cx.counters.requests.captured += self.stream.take_begun();
         match offered {
             Offered::Data => {

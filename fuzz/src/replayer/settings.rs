@@ -2,7 +2,8 @@
 
 use crate::steps::Script;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use tc_core::compare::{CompareConfig, Detail};
 use tc_core::{Admission, ClientPool, Join, Mapping, Pace, Ramp, ReplayConfig};
 
 /// Settings of one run.
@@ -28,7 +29,7 @@ impl Settings {
     pub(super) fn read(script: &mut Script<'_>) -> Self {
         let (limits, times, who) = (script.octet(), script.octet(), script.octet());
         let config = ReplayConfig {
-            pace: if has(limits, 1) { Pace::Unanswered } else { Pace::Answered },
+            pace: pace(limits, who),
             answer_limit: Duration::from_millis([30_000, 500, 5000, 50][usize::from(times >> 4 & 3)]),
             admission: admission(who),
             mtu: if has(limits, 2) { 576 } else { 1500 },
@@ -39,6 +40,7 @@ impl Settings {
             max_sessions: if has(limits, 8) { 3 } else { 100 },
             max_session_octets: if has(limits, 0x10) { 20_000 } else { 128 << 20 },
             max_octets: if has(limits, 0x20) { 60_000 } else { 2 << 30 },
+            compare: has(who, 0x80).then(|| CompareConfig { origin: Instant::now(), detail: Detail::Paths }),
             ..ReplayConfig::default()
         };
         Self {
@@ -84,6 +86,14 @@ impl Settings {
     pub(super) fn pool(self) -> ClientPool {
         let pool = if self.pooled { "10.0.0.9,2001:db8:2::9".parse() } else { Ok(ClientPool::default()) };
         pool.expect("a list of addresses")
+    }
+}
+
+fn pace(limits: u8, who: u8) -> Pace {
+    match (has(limits, 1), has(who, 0x80)) {
+        (true, _) => Pace::Unanswered,
+        (false, true) => Pace::Heard,
+        (false, false) => Pace::Answered,
     }
 }
 

@@ -12,14 +12,14 @@ const EXTENSIONS: [u8; 3] = [0, 43, 60];
 
 impl Replayer {
     /// Takes a fragment. The whole packet, once nothing of it is missing, counts as the fragment that completed it.
-    pub(super) fn handle_fragment(&mut self, now: Instant, octets: &[u8]) {
+    pub(super) fn handle_fragment(&mut self, now: Instant, at: Instant, octets: &[u8]) {
         let whole = match self.reassemble(now, octets) {
             Ok(Some(whole)) => whole,
             Ok(None) => return self.counters.captured.fragments += 1,
             Err(error) => return self.counters.captured.count_unparsed(error),
         };
         match PacketRef::parse(&whole) {
-            Ok(packet) => self.handle_packet(now, &packet),
+            Ok(packet) => self.handle_packet(now, at, &packet),
             Err(error) => self.counters.captured.count_unparsed(error),
         }
     }

@@ -14,6 +14,8 @@ use tc_proto::{Flags, PacketRef, ParseError};
 #[derive(Clone, Copy)]
 struct Arrival<'a> {
     now: Instant,
+    /// When the packet was captured.
+    at: Instant,
     connection: Connection,
     target: SocketAddr,
     packet: &'a PacketRef<'a>,
@@ -22,16 +24,22 @@ struct Arrival<'a> {
 impl Replayer {
     /// Takes a captured packet, beginning at its IP header.
     pub fn handle_client_packet(&mut self, now: Instant, octets: &[u8]) {
+        self.handle_client_packet_of(now, now, octets);
+    }
+
+    /// Takes a packet that was captured `at` some moment, beginning at its IP header. Nothing but the comparison of
+    /// answers asks for that moment.
+    pub fn handle_client_packet_of(&mut self, now: Instant, at: Instant, octets: &[u8]) {
         self.counters.captured.packets += 1;
         match PacketRef::parse(octets) {
-            Ok(packet) => self.handle_packet(now, &packet),
-            Err(ParseError::Fragment) => self.handle_fragment(now, octets),
+            Ok(packet) => self.handle_packet(now, at, &packet),
+            Err(ParseError::Fragment) => self.handle_fragment(now, at, octets),
             Err(error) => self.counters.captured.count_unparsed(error),
         }
     }
 
     /// Takes a whole packet.
-    pub(super) fn handle_packet(&mut self, now: Instant, packet: &PacketRef<'_>) {
+    pub(super) fn handle_packet(&mut self, now: Instant, at: Instant, packet: &PacketRef<'_>) {
         let Some(target) = self.target_of(packet.segment().destination) else { return };
         if !self.is_sampled(now, packet.segment().source) {
             self.counters.captured.not_sampled += 1;
@@ -41,7 +49,7 @@ impl Replayer {
         for copy in 0..self.config.admission.copies {
             let connection = Connection { client, online, copy };
             let counted = self.counters.captured;
-            self.take(Arrival { now, connection, target, packet });
+            self.take(Arrival { now, at, connection, target, packet });
             // Each packet counts once, however often it is replayed.
             if copy > 0 {
                 self.counters.captured = counted;
@@ -130,7 +138,10 @@ impl Replayer {
             return None;
         }
         let cx = Context { now: arrival.now, config: &self.config, counters: &mut self.counters };
-        let session = make(&cx, arrival.packet);
+        let mut session = make(&cx, arrival.packet);
+        if self.comparison.is_some() && arrival.connection.copy == 0 {
+            session.measure(arrival.now, arrival.at);
+        }
         self.born += 1;
         let entry = Entry::new(arrival.connection, arrival.target, self.born, session);
         let index = self.entries.insert(entry);
@@ -142,7 +153,7 @@ impl Replayer {
     fn offer(&mut self, arrival: Arrival<'_>, index: usize) {
         let Some(entry) = self.entries.get_mut(index) else { return };
         let mut cx = Context { now: arrival.now, config: &self.config, counters: &mut self.counters };
-        let offered = entry.session.handle_client_packet(&mut cx, arrival.packet);
+        let offered = entry.session.handle_client_packet(&mut cx, arrival.at, arrival.packet);
         self.counters.captured.count(offered);
         self.settle(arrival.now, index);
     }

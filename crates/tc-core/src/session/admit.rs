@@ -10,6 +10,12 @@ use std::time::{Duration, Instant};
 /// answer that the client had received whole.
 const QUIET: Duration = Duration::from_millis(20);
 
+/// An answer that the target pushed is taken for whole when it is shorter than the online server's by no more than this:
+/// headers differ a little from one server to the next.
+const SLACK: usize = 256;
+/// What is shorter by more is taken for whole after so much silence.
+const REST: Duration = Duration::from_millis(50);
+
 /// What the next captured octets wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wait {
@@ -57,15 +63,19 @@ impl Synchronized {
     /// What may be sent next.
     pub(super) fn admit(&self, now: Instant, pace: Pace, stream: &ClientStream) -> Admission {
         match (stream.segment_at(self.snd.nxt), stream.end()) {
-            (Some(segment), _) => self.admit_data(pace, segment),
+            (Some(segment), _) => self.admit_data(now, pace, segment),
             (None, Some(end)) => self.admit_end(now, stream, end),
             (None, None) => Admission::Nothing,
         }
     }
 
-    fn admit_data(&self, pace: Pace, segment: &Captured) -> Admission {
-        if segment.turn > self.answered && pace == Pace::Answered {
+    fn admit_data(&self, now: Instant, pace: Pace, segment: &Captured) -> Admission {
+        if segment.turn > self.answered && pace != Pace::Unanswered {
             return Admission::Wait(Wait::Answer(segment.turn));
+        }
+        let rest = self.active + REST;
+        if pace == Pace::Heard && self.is_amid_answer_before(segment) && now < rest {
+            return Admission::Wait(Wait::Quiet(rest));
         }
         // A target that has closed takes no new request; what is on its way tells what it took.
         if self.rcv.is_closed() && segment.begins && segment.seq == self.snd.nxt {
@@ -80,6 +90,13 @@ impl Synchronized {
             return Admission::Wait(Wait::CongestionWindow);
         }
         Admission::Data(len)
+    }
+
+    /// Whether a request begins here whose client had heard more than the target has said.
+    fn is_amid_answer_before(&self, segment: &Captured) -> bool {
+        let begins = segment.begins && segment.seq == self.snd.nxt;
+        let slack = if self.said.pushed { SLACK } else { 0 };
+        begins && self.sent_turn.is_some() && self.said.octets + slack < segment.heard
     }
 
     /// RFC 9293, section 3.8.6.2.1: little is sent only when nothing else would move the window; 3.8.6.1: one

@@ -4,7 +4,7 @@ use super::classify::Disposition;
 use super::emitter::Emitter;
 use super::receiver::{Receiver, Text};
 use super::sender::{Acked, Sender};
-use super::{Context, LINGER, Reset, Session, State, Synchronized};
+use super::{Context, LINGER, Reset, Said, Session, State, Synchronized};
 use crate::CloseReason;
 use crate::timer::Timer;
 use std::time::Duration;
@@ -21,8 +21,8 @@ const DEFAULT_MSS: [u16; 2] = [536, 1220];
 const MIN_MSS: usize = 64;
 
 impl Session {
-    /// Takes a header of the target.
-    pub(crate) fn handle_target_header(&mut self, cx: &mut Context<'_>, header: &TargetHeader) {
+    /// Takes a header of the target and what is known of the payload behind it.
+    pub(crate) fn handle_target_header(&mut self, cx: &mut Context<'_>, header: &TargetHeader, payload: &[u8]) {
         let segment = &header.0;
         self.restart_idle_timer(cx);
         match self.classify(segment) {
@@ -32,7 +32,7 @@ impl Session {
             Disposition::SynAck => self.synchronize(cx, segment),
             Disposition::Reset => self.on_reset(cx, segment),
             Disposition::Acknowledge => self.acknowledge_now(),
-            Disposition::Process => self.process(cx, segment),
+            Disposition::Process => self.process(cx, segment, payload),
         }
     }
 
@@ -88,6 +88,9 @@ impl Session {
         if let Some(rtt) = measured {
             syn.rtt.sample(rtt);
         }
+        if let (Some(meter), Some(sent)) = (&mut self.meter, syn.sent) {
+            meter.on_handshake(cx.now.saturating_duration_since(sent));
+        }
         let mut snd = Sender::new(segment, scale, mss.max(MIN_MSS), syn.rtt);
         if syn.attempts > 1 {
             snd.begin_after_lost_syn();
@@ -99,6 +102,7 @@ impl Session {
             answered: self.first_turn,
             confirmed: false,
             ack_now: false,
+            said: Said::default(),
             wait: None,
             probe: false,
             active: cx.now,
@@ -109,7 +113,7 @@ impl Session {
     }
 
     /// Acknowledgment, window, text and FIN of an acceptable segment.
-    fn process(&mut self, cx: &mut Context<'_>, segment: &Segment) {
+    fn process(&mut self, cx: &mut Context<'_>, segment: &Segment, payload: &[u8]) {
         let State::Synchronized(sync) = &mut self.state else { return };
         sync.confirmed = true;
         let echo = segment.options.timestamps.map(|stamps| stamps.echo);
@@ -124,7 +128,11 @@ impl Session {
                 Acked::Same => {}
             }
         }
-        match sync.rcv.on_text(segment) {
+        let before = sync.rcv.nxt;
+        let text = sync.rcv.on_text(segment);
+        self.measure_answer(cx, before, segment, payload);
+        let State::Synchronized(sync) = &mut self.state else { return };
+        match text {
             Text::None => {}
             Text::Ahead => sync.ack_now = true,
             Text::InOrder => self.on_text(cx, segment),
@@ -145,6 +153,8 @@ impl Session {
     fn on_text(&mut self, cx: &mut Context<'_>, segment: &Segment) {
         let State::Synchronized(sync) = &mut self.state else { return };
         sync.active = cx.now;
+        sync.said.octets += segment.payload_len;
+        sync.said.pushed = segment.flags.contains(Flags::PSH);
         if segment.payload_len > 0 {
             sync.on_answer(cx, segment);
         }

@@ -3,7 +3,7 @@
 use tc_proto::{Flags, SeqNum};
 
 /// A captured acknowledgment: a number of the *online* server's sequence space. It may be compared with others
-/// of its kind, to see whether the client had received something in between, and is good for nothing else.
+/// of its kind, to see whether the client had received something in between, and is good for nothing else in a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct OnlineAck(SeqNum);
 
@@ -15,6 +15,16 @@ impl OnlineAck {
     /// Whether the client had received more when it sent `self`.
     pub(crate) const fn is_after(self, earlier: Self) -> bool {
         self.0.after(earlier.0)
+    }
+
+    /// Octets that the client had received in between.
+    pub(crate) const fn octets_since(self, earlier: Self) -> usize {
+        self.0.octets_since(earlier.0)
+    }
+
+    /// Where the online server's stream stands, for whoever follows that server itself.
+    pub(crate) const fn number(self) -> SeqNum {
+        self.0
     }
 }
 
@@ -31,6 +41,9 @@ pub(crate) struct Captured {
     /// Where urgent data ends.
     pub(crate) urgent_end: Option<SeqNum>,
     pub(crate) turn: Turn,
+    pub(crate) ack: OnlineAck,
+    /// Octets of the online server that the client had received since the data before.
+    pub(crate) heard: usize,
     /// Whether a request begins with it.
     pub(crate) begins: bool,
 }

@@ -24,6 +24,9 @@ impl Session {
         let tried = self.retried == Some(self.stream.base());
         let from = if absent { self.stream.next() } else { self.stream.base() + usize::from(tried) };
         cx.counters.requests.given_up += self.stream.skip_to_request(from);
+        if let Some(meter) = &mut self.meter {
+            meter.on_target_lost(reason, self.stream.base());
+        }
         self.wants_flow = self.stream.first_turn().is_some();
         self.retried = self.wants_flow.then_some(self.stream.base());
         if self.stream.end().is_some() {

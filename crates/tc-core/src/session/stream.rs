@@ -42,6 +42,8 @@ pub(crate) struct ClientStream {
     end: Option<End>,
     /// Requests that began.
     begun: u64,
+    /// Segments that were appended since this was last asked.
+    fresh: usize,
     /// The turn of the last request that was given up.
     given_up: Option<Turn>,
 }
@@ -60,6 +62,7 @@ impl ClientStream {
             turn: None,
             end: None,
             begun: 0,
+            fresh: 0,
             given_up: None,
         }
     }
@@ -210,12 +213,14 @@ impl ClientStream {
         let known = self.next.octets_since(segment.seq);
         let fresh = segment.payload.get(known..).unwrap_or_default();
         if !fresh.is_empty() {
+            let heard = self.ack.map_or(0, |last| segment.ack.octets_since(last));
             let (turn, begins) = self.take_turn(segment.ack);
-            let Held { flags, urgent, .. } = segment;
+            let Held { flags, urgent, ack, .. } = segment;
             let urgent_end = flags.contains(Flags::URG).then(|| segment.seq + usize::from(urgent));
             let (seq, len) = (self.next, fresh.len());
-            self.segments.push_back(Captured { seq, len, flags, urgent_end, turn, begins });
+            self.segments.push_back(Captured { seq, len, flags, urgent_end, turn, ack, heard, begins });
             self.begun += u64::from(begins);
+            self.fresh += 1;
             self.octets.extend(fresh);
             self.next += fresh.len();
         }
@@ -273,6 +278,16 @@ impl ClientStream {
     /// The turn of the first segment kept.
     pub(crate) fn first_turn(&self) -> Option<Turn> {
         self.segments.front().map(|segment| segment.turn)
+    }
+
+    /// How many segments were appended since this was last asked.
+    pub(crate) fn take_fresh(&mut self) -> usize {
+        std::mem::take(&mut self.fresh)
+    }
+
+    /// The latest segments, so many.
+    pub(crate) fn latest_segments(&self, count: usize) -> impl Iterator<Item = &Captured> {
+        self.segments.range(self.segments.len().saturating_sub(count)..)
     }
 
     /// Requests that began since this was last asked.

@@ -73,6 +73,7 @@ impl Session {
         self.state = State::Idle;
         self.timers.stop_all();
         self.stream.skip_hole();
+        self.stop_measuring();
         cx.counters.requests.captured += self.stream.take_begun();
         self.restart_idle_timer(cx);
         self.want_flow_for_next_request(cx);

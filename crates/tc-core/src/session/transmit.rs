@@ -3,7 +3,8 @@
 use super::admit::{Admission, Wait};
 use super::emitter::{Emitter, Outgoing};
 use super::stream::ClientStream;
-use super::{Context, Session, State, SynSent, Synchronized};
+use super::{Context, Said, Session, State, SynSent, Synchronized};
+use crate::compare::Meter;
 use crate::timer::{Timer, TimerTable};
 use crate::{CloseReason, Transmit};
 use tc_proto::{Flags, SeqNum};
@@ -13,6 +14,7 @@ struct Output<'a> {
     emitter: &'a mut Emitter,
     stream: &'a ClientStream,
     timers: &'a mut TimerTable,
+    meter: Option<&'a mut Meter>,
     buf: &'a mut Vec<u8>,
 }
 
@@ -24,7 +26,8 @@ impl Session {
             let packet = Outgoing::bare(reset.seq, reset.ack, Flags::RST);
             return Some(emitter.emit(cx.now, &packet, &mut cx.counters.sent, buf));
         }
-        let mut out = Output { emitter, stream: &self.stream, timers: &mut self.timers, buf };
+        let meter = self.meter.as_deref_mut();
+        let mut out = Output { emitter, stream: &self.stream, timers: &mut self.timers, meter, buf };
         match &mut self.state {
             State::SynSent(syn) => syn.transmit(cx, &mut out),
             State::Synchronized(sync) => match sync.transmit(cx, &mut out) {
@@ -123,11 +126,15 @@ impl Synchronized {
             && self.sent_turn.is_none_or(|(turn, _)| turn != segment.turn)
         {
             self.sent_turn = Some((segment.turn, seq));
+            self.said = Said::default();
             cx.counters.requests.sent += 1;
         }
         cx.counters.sent.probes += u64::from(std::mem::take(&mut self.probe));
         self.on_sent(cx, out, len);
         out.timers.stop(Timer::Admission);
+        if let Some(meter) = &mut out.meter {
+            meter.on_sent(cx.now, seq, len);
+        }
         transmit
     }
 
@@ -160,6 +167,9 @@ impl Synchronized {
         };
         let len = segment.end().octets_since(seq).min(len);
         self.snd.on_retransmitted(seq + len);
+        if let Some(meter) = &mut out.meter {
+            meter.on_resent(seq);
+        }
         self.emit_data(cx, out, seq, len)
     }
 

@@ -23,7 +23,9 @@ pub(super) fn apply(settings: &mut Settings, text: &str) -> Result<(), String> {
         "copies" => config.admission.copies = number(value)?,
         "port-shift" => config.admission.port_shift = number(value)?,
         "pace" => {
-            config.pace = choose(value, &[("answered", Pace::Answered), ("unanswered", Pace::Unanswered)])?;
+            let paces =
+                [("answered", Pace::Answered), ("unanswered", Pace::Unanswered), ("heard", Pace::Heard)];
+            config.pace = choose(value, &paces)?;
         }
         "join" => config.admission.join = choose(value, &[("never", Join::Never)])?,
         "ramp" => config.admission.ramp = choose(value, &[("one-each-second", Ramp::OneEachSecond)])?,

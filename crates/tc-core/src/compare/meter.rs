@@ -1,0 +1,272 @@
+//! The exchanges of one session that go on.
+
+use super::side::Side;
+use super::{Exchange, Failure, http};
+use crate::CloseReason;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+use tc_proto::{Flags, Segment, SeqNum};
+
+/// Exchanges of one session that may go on at once; more are not compared.
+const MAX_OPEN: usize = 64;
+/// A request that is younger than this when the comparison ends may still be answered.
+const YOUNG: Duration = Duration::from_secs(1);
+
+/// New octets of a client's request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RequestPart<'a> {
+    /// When they were captured.
+    pub(crate) at: Instant,
+    /// When the replay got them.
+    pub(crate) now: Instant,
+    pub(crate) seq: SeqNum,
+    pub(crate) octets: &'a [u8],
+    /// For the beginning of a request: how far the client had heard the online server.
+    pub(crate) begins: Option<SeqNum>,
+}
+
+/// New octets of the target's answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TargetPart<'a> {
+    pub(crate) now: Instant,
+    /// What their segment acknowledges.
+    pub(crate) ack: SeqNum,
+    pub(crate) octets: usize,
+    /// The first of them, as far as they are known.
+    pub(crate) head: &'a [u8],
+}
+
+/// An exchange that goes on.
+#[derive(Debug)]
+struct Open {
+    /// The request in the client's sequence space.
+    begin: SeqNum,
+    end: SeqNum,
+    /// Where the answer begins in the online server's.
+    answer_begin: SeqNum,
+    /// The end of what was sent to the target.
+    sent: SeqNum,
+    captured: Instant,
+    handed: Instant,
+    waited: Option<Duration>,
+    resent: bool,
+    online: Side,
+    target: Side,
+    line: Option<(Box<str>, Box<str>)>,
+}
+
+/// The exchanges of one session: each begins with a request's first octets and is over when the target answers the next.
+///
+/// An answer of the online server begins where the client had heard it when it sent the request, or, when the server
+/// had said more by then, behind that: what was said before a request is no answer to it. An answer of the target belongs
+/// to the latest request of which its segment acknowledges something.
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
+    open: VecDeque<Open>,
+    over: Vec<Exchange>,
+    /// The end of what the online server has said.
+    online_next: Option<SeqNum>,
+    online_refused: bool,
+    handshake: Option<Duration>,
+    untracked: u64,
+}
+
+impl Meter {
+    /// Octets of memory in use.
+    pub(crate) fn memory(&self) -> usize {
+        size_of::<Self>() + self.open.capacity() * size_of::<Open>()
+    }
+
+    /// Takes new octets of the client, each once and in order.
+    pub(crate) fn on_captured(&mut self, part: RequestPart<'_>) {
+        if let Some(heard) = part.begins {
+            self.begin(part, heard);
+        }
+        let Some(last) = self.open.back_mut() else { return };
+        if last.end == part.seq {
+            last.end += part.octets.len();
+            last.handed = part.now;
+            last.online.ask(part.at);
+        }
+    }
+
+    fn begin(&mut self, part: RequestPart<'_>, heard: SeqNum) {
+        if self.open.len() >= MAX_OPEN {
+            self.untracked += 1;
+            return;
+        }
+        // The rest of a request that was answered in between (100 Continue) belongs to its route.
+        let continued = || self.open.back().and_then(|before| before.line.clone());
+        self.open.push_back(Open {
+            begin: part.seq,
+            end: part.seq,
+            answer_begin: self.online_next.map_or(heard, |next| next.latest(heard)),
+            sent: part.seq,
+            captured: part.at,
+            handed: part.now,
+            waited: None,
+            resent: false,
+            online: Side::default(),
+            target: Side::default(),
+            line: http::request_line(part.octets).or_else(continued),
+        });
+    }
+
+    /// Takes a segment that the online server sent; `octets` are those of its payload that were captured.
+    pub(crate) fn on_online(&mut self, at: Instant, segment: &Segment, octets: &[u8]) {
+        if segment.flags.contains(Flags::RST) {
+            self.online_refused |= self.online_next.is_none() && self.open.is_empty();
+            self.open.iter_mut().for_each(|open| open.online.fail(Failure::Reset));
+            return;
+        }
+        if segment.flags.contains(Flags::SYN) {
+            let begin = segment.seq + 1;
+            if self.online_next.replace(begin).is_none() {
+                // Requests in a SYN (TCP Fast Open) acknowledged nothing.
+                self.open.iter_mut().for_each(|open| open.answer_begin = begin);
+            }
+            return;
+        }
+        let end = segment.seq + segment.payload_len;
+        let next = *self.online_next.get_or_insert(segment.seq);
+        if end.after(next) {
+            self.online_next = Some(end);
+            let start = segment.seq.latest(next);
+            let known = start.octets_since(segment.seq);
+            let mut latest_first = self.open.iter_mut().rev();
+            if let Some(open) = latest_first.find(|open| open.answer_begin.at_or_before(start)) {
+                open.online.answer(at, end.octets_since(start), octets.get(known..).unwrap_or_default());
+            }
+        }
+        if segment.flags.contains(Flags::FIN) {
+            self.open.iter_mut().for_each(|open| open.online.fail(Failure::Unanswered));
+        }
+    }
+
+    /// The target has answered the SYN.
+    pub(crate) fn on_handshake(&mut self, time: Duration) {
+        self.handshake = Some(time);
+    }
+
+    /// Octets of the client went to the target.
+    pub(crate) fn on_sent(&mut self, now: Instant, seq: SeqNum, octets: usize) {
+        let mut latest_first = self.open.iter_mut().rev();
+        let Some(open) = latest_first.find(|open| open.begin.at_or_before(seq)) else { return };
+        open.resent |= seq.before(open.sent);
+        open.sent = open.sent.latest(seq + octets);
+        open.target.ask(now);
+        if open.sent == open.end {
+            open.waited = Some(now.saturating_duration_since(open.handed));
+        }
+    }
+
+    /// Octets went to the target once more.
+    pub(crate) fn on_resent(&mut self, seq: SeqNum) {
+        let mut latest_first = self.open.iter_mut().rev();
+        if let Some(open) = latest_first.find(|open| open.begin.at_or_before(seq)) {
+            open.resent = true;
+        }
+    }
+
+    /// Takes new octets of the target, each once and in order.
+    pub(crate) fn on_target(&mut self, part: TargetPart<'_>) {
+        let answers = |open: &Open| open.target.is_asked() && part.ack.after(open.begin);
+        let Some(index) = self.open.iter().rposition(answers) else { return };
+        for _ in 0..index {
+            self.end_first(Failure::Unanswered);
+        }
+        if let Some(open) = self.open.front_mut() {
+            open.target.answer(part.now, part.octets, part.head);
+        }
+    }
+
+    /// The connection to the target is over. Requests from `kept` on may go over another one.
+    pub(crate) fn on_target_lost(&mut self, reason: CloseReason, kept: SeqNum) {
+        for open in self.open.iter_mut().filter(|open| open.begin.before(kept)) {
+            if let Some(failure) = failure_of(reason) {
+                open.target.fail(failure);
+            }
+        }
+    }
+
+    /// Everything is over: the client's stream ends here, or begins anew elsewhere.
+    pub(crate) fn end_all(&mut self) {
+        while !self.open.is_empty() {
+            self.end_first(Failure::Unanswered);
+        }
+    }
+
+    /// The comparison ends: what may still be answered is in flight.
+    pub(crate) fn end_at(&mut self, now: Instant) {
+        while let Some(open) = self.open.front() {
+            let since = open.target.asked().unwrap_or(open.handed);
+            let young = now.saturating_duration_since(since) < YOUNG;
+            self.end_first(if young { Failure::InFlight } else { Failure::Unanswered });
+        }
+    }
+
+    fn end_first(&mut self, otherwise: Failure) {
+        let Some(open) = self.open.pop_front() else { return };
+        let answer_end = self.open.front().map(|next| next.answer_begin).or(self.online_next);
+        let octets = answer_end.map_or(0, |end| end.octets_since(open.answer_begin));
+        if octets > 0 && !open.online.is_answered() {
+            // The client has an answer that the capture did not see.
+            self.untracked += 1;
+            return;
+        }
+        let (method, path) = open.line.unzip();
+        let not_sent = if otherwise == Failure::InFlight { otherwise } else { Failure::NotSent };
+        let unanswered = if open.target.is_asked() { otherwise } else { not_sent };
+        let online = open.online.outcome(otherwise);
+        self.over.push(Exchange {
+            captured: open.captured,
+            handed: open.handed,
+            method,
+            path,
+            online: online.map(|answer| super::Answer { octets: octets as u64, ..answer }),
+            target: open.target.outcome(unanswered),
+            waited: open.waited,
+            resent: open.resent,
+        });
+    }
+
+    /// What is over since this was last asked.
+    pub(crate) fn take_over(&mut self) -> std::vec::Drain<'_, Exchange> {
+        self.over.drain(..)
+    }
+
+    /// Whether something is over.
+    pub(crate) fn has_news(&self) -> bool {
+        !self.over.is_empty() || self.handshake.is_some()
+    }
+
+    /// How long the target took to answer the latest SYN.
+    pub(crate) fn take_handshake(&mut self) -> Option<Duration> {
+        self.handshake.take()
+    }
+
+    /// Requests that could not be followed, since this was last asked.
+    pub(crate) fn take_untracked(&mut self) -> u64 {
+        std::mem::take(&mut self.untracked)
+    }
+
+    /// Whether the online server refused the connection; asked once.
+    pub(crate) fn take_online_refused(&mut self) -> bool {
+        std::mem::take(&mut self.online_refused)
+    }
+}
+
+/// What the end of a connection means for a request without an answer; none if it was not the target's doing.
+fn failure_of(reason: CloseReason) -> Option<Failure> {
+    match reason {
+        CloseReason::Refused => Some(Failure::Refused),
+        CloseReason::TargetReset => Some(Failure::Reset),
+        CloseReason::TargetClosed | CloseReason::TimedOut => Some(Failure::Unanswered),
+        CloseReason::Finished
+        | CloseReason::ClientReset
+        | CloseReason::Hole
+        | CloseReason::Overflow
+        | CloseReason::Idle
+        | CloseReason::Shed => None,
+    }
+}

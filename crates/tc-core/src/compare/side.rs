@@ -1,0 +1,72 @@
+//! One server's side of an exchange that goes on.
+
+use super::{Answer, Failure, http};
+use std::time::{Duration, Instant};
+
+/// One server's side of an exchange that goes on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Side {
+    /// When the latest octet of the request went there, up to the beginning of the answer.
+    asked: Option<Instant>,
+    first: Option<Instant>,
+    last: Option<Instant>,
+    octets: u64,
+    status: Option<u16>,
+    failure: Option<Failure>,
+}
+
+impl Side {
+    pub(super) const fn is_answered(&self) -> bool {
+        self.first.is_some()
+    }
+
+    pub(super) const fn is_asked(&self) -> bool {
+        self.asked.is_some()
+    }
+
+    /// When the latest octet of the request went there.
+    pub(super) const fn asked(&self) -> Option<Instant> {
+        self.asked
+    }
+
+    /// Octets of the request went there.
+    pub(super) fn ask(&mut self, at: Instant) {
+        if !self.is_answered() {
+            self.asked = Some(at);
+            self.failure = None;
+        }
+    }
+
+    /// New octets of the answer, which begin with `head`.
+    pub(super) fn answer(&mut self, at: Instant, octets: usize, head: &[u8]) {
+        // Interim answers (RFC 9110, section 15.2) are followed by the one that counts.
+        if self.first.is_none() || self.status.is_some_and(|status| status < 200) {
+            self.status = http::status(head).or(self.status);
+        }
+        self.first.get_or_insert(at);
+        self.last = Some(at);
+        self.octets += octets as u64;
+    }
+
+    /// No answer will come, unless one has begun already.
+    pub(super) fn fail(&mut self, failure: Failure) {
+        if !self.is_answered() {
+            self.failure.get_or_insert(failure);
+        }
+    }
+
+    /// How it ended.
+    pub(super) fn outcome(&self, otherwise: Failure) -> Result<Answer, Failure> {
+        let (Some(first), Some(last)) = (self.first, self.last) else {
+            return Err(self.failure.unwrap_or(otherwise));
+        };
+        let since_asked =
+            |at: Instant| self.asked.map_or(Duration::ZERO, |asked| at.saturating_duration_since(asked));
+        Ok(Answer {
+            first: since_asked(first),
+            last: since_asked(last),
+            octets: self.octets,
+            status: self.status,
+        })
+    }
+}
