@@ -77,17 +77,24 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "ADDRESS", default_value = "0.0.0.0", value_parser = address)]
     pub(crate) bind: IpAddr,
 
-    /// Number of the netfilter queue
+    /// Number of the netfilter queue, or numbers of several
     ///
-    /// The number in the firewall rule: -j NFQUEUE --queue-num NUMBER.
-    #[arg(long, value_name = "NUMBER", default_value_t = 0, value_parser = queue_number)]
-    pub(crate) queue: u16,
+    /// The number in the firewall rule: -j NFQUEUE --queue-num NUMBER. With FIRST:LAST, each queue is read by a thread
+    /// of its own, and the rule spreads the connections: -j NFQUEUE --queue-balance FIRST:LAST.
+    #[arg(long, value_name = "FIRST[:LAST]", default_value = "0", value_parser = QueueRange::from_str)]
+    pub(crate) queue: QueueRange,
 
     /// Packets that may wait in the netfilter queue
     ///
     /// The kernel drops answers that find this many waiting. A longer queue outlasts a longer burst.
     #[arg(short, long, value_name = "PACKETS", default_value_t = 65_536, value_parser = queue_length)]
     pub(crate) queue_length: u32,
+
+    /// Let answers pass that find the queue full
+    ///
+    /// They go to the addresses of the real clients then. Without it the kernel drops them.
+    #[arg(long)]
+    pub(crate) fail_open: bool,
 
     /// Connections for which the route table has room from the start
     ///
@@ -131,6 +138,45 @@ impl std::fmt::Display for Passlist {
     }
 }
 
+/// The queues of `--queue`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct QueueRange {
+    pub(crate) first: u16,
+    pub(crate) last: u16,
+}
+
+impl QueueRange {
+    /// More queues than this are more than any host has use for.
+    const MAX: u16 = 128;
+
+    /// Their numbers.
+    pub(crate) fn numbers(self) -> std::ops::RangeInclusive<u16> {
+        self.first..=self.last
+    }
+}
+
+impl FromStr for QueueRange {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (first, last) = text.split_once(':').unwrap_or((text, text));
+        let (first, last) = (number(first, 0..=u16::MAX)?, number(last, 0..=u16::MAX)?);
+        if first > last {
+            return Err("it ends before it begins; give the smaller number first".to_owned());
+        }
+        if last - first >= Self::MAX {
+            return Err(format!("give at most {} queues", Self::MAX));
+        }
+        Ok(Self { first, last })
+    }
+}
+
+impl std::fmt::Display for QueueRange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.first == self.last { self.first.fmt(f) } else { write!(f, "{}:{}", self.first, self.last) }
+    }
+}
+
 fn network(entry: &str) -> Result<IpNet, String> {
     let single = entry.parse::<IpAddr>().ok().map(IpNet::from);
     let network = single.or_else(|| entry.parse::<IpNet>().ok()).map(|network| network.trunc());
@@ -147,10 +193,6 @@ fn network(entry: &str) -> Result<IpNet, String> {
 
 fn port(text: &str) -> Result<u16, String> {
     number(text, 1..=u16::MAX)
-}
-
-fn queue_number(text: &str) -> Result<u16, String> {
-    number(text, 0..=u16::MAX)
 }
 
 fn queue_length(text: &str) -> Result<u32, String> {

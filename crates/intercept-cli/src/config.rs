@@ -1,9 +1,9 @@
 //! What the program does with the arguments.
 
-use crate::args::Args;
+use crate::args::{Args, QueueRange};
 use std::net::SocketAddr;
 use tc_core::relay::RelayConfig;
-use tc_sys::queue::QueueConfig;
+use tc_sys::queue::{Overflow, QueueConfig};
 
 /// The configuration.
 #[derive(Debug)]
@@ -11,6 +11,8 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     /// What `-x` said, for the log.
     pub(crate) passlist: Option<String>,
+    pub(crate) queues: QueueRange,
+    /// What the queues have in common.
     pub(crate) queue: QueueConfig,
     pub(crate) relay: RelayConfig,
 }
@@ -20,7 +22,12 @@ impl From<Args> for Config {
         Self {
             listen: SocketAddr::new(args.bind, args.port),
             passlist: args.passlist.as_ref().map(ToString::to_string),
-            queue: QueueConfig { number: args.queue, max_len: args.queue_length, ..QueueConfig::default() },
+            queues: args.queue,
+            queue: QueueConfig {
+                max_len: args.queue_length,
+                overflow: if args.fail_open { Overflow::Accept } else { Overflow::Drop },
+                ..QueueConfig::default()
+            },
             relay: relay_config(args.passlist.map(|list| list.0).unwrap_or_default(), args.table_size),
         }
     }

@@ -4,94 +4,105 @@
 //! it is for: tunnels, queue, then what the relay wants to be written. Each source gets a bounded share of a turn.
 
 use crate::error::Error;
-use crate::statistics::Statistics;
+use crate::source::{Served, Source};
+use crate::statistics::{self, Statistics};
 use crate::tunnels::Tunnels;
+use crate::watch::Watch;
 use mio::net::TcpListener;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
-use std::fmt;
 use std::io::{self, ErrorKind};
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
-use tc_core::relay::{Relay, RelayConfig, Verdict};
+use tc_core::relay::{Relay, RelayConfig};
 use tc_sys::SysError;
 use tc_sys::error::reason;
 use tc_sys::process::{Signal, SignalFd};
 use tc_sys::program::{Flow, RateLimit, Readiness};
-use tc_sys::queue::{self, Queue};
 use tracing::warn;
 
-const QUEUE: Token = Token(0);
+const SOURCE: Token = Token(0);
 const LISTENER: Token = Token(1);
 const SIGNALS: Token = Token(2);
 const FIRST_TUNNEL: u64 = 16;
 
 const MAX_EVENTS: usize = 256;
-/// Responses that are taken from the queue before the other sources have their turn.
-const MAX_RESPONSES: usize = 512;
 
 /// The running program.
 pub(crate) struct Driver {
     poll: Poll,
     listener: TcpListener,
     listener_readiness: Readiness,
-    queue: Queue,
-    queue_readiness: Readiness,
-    queue_lines: RateLimit,
     relay: Relay,
     signals: SignalFd,
+    signals_readiness: Readiness,
+    source: Box<dyn Source>,
+    source_lines: RateLimit,
+    source_readiness: Readiness,
     statistics: Statistics,
     tunnels: Tunnels,
+    watch: Watch,
 }
 
 impl Driver {
     /// Takes what was opened into one loop.
     pub(crate) fn new(
-        queue: Queue,
+        source: Box<dyn Source>,
         mut listener: TcpListener,
         signals: SignalFd,
         relay: RelayConfig,
     ) -> Result<Self, Error> {
         let poll = Poll::new().map_err(failed_to_wait)?;
         let registry = poll.registry();
+        let now = Instant::now();
+        let watch = Watch::new(now, source.raw_fds(), SOURCE, registry).map_err(failed_to_wait)?;
         let registered = registry
-            .register(&mut SourceFd(&queue.as_raw_fd()), QUEUE, Interest::READABLE)
-            .and_then(|()| registry.register(&mut listener, LISTENER, Interest::READABLE))
+            .register(&mut listener, LISTENER, Interest::READABLE)
             .and_then(|()| registry.register(&mut SourceFd(&signals.as_raw_fd()), SIGNALS, Interest::READABLE));
         registered.map_err(failed_to_wait)?;
-        let now = Instant::now();
         Ok(Self {
             poll,
             listener,
             listener_readiness: Readiness::Ready,
-            queue,
-            queue_readiness: Readiness::Ready,
-            queue_lines: RateLimit::new(now),
             relay: Relay::new(relay),
             signals,
+            signals_readiness: Readiness::Ready,
+            source,
+            source_lines: RateLimit::new(now),
+            source_readiness: Readiness::Ready,
             statistics: Statistics::new(now),
             tunnels: Tunnels::new(now, FIRST_TUNNEL),
+            watch,
         })
     }
 
     /// Works until a signal that `on_signal` answers with [`Flow::Stop`].
     pub(crate) fn run_until_stopped(&mut self, mut on_signal: impl FnMut(Signal) -> Flow) -> Result<(), Error> {
+        self.source.start().map_err(|cause| SysError::new("start", "the threads of the queues", cause))?;
         let mut events = Events::with_capacity(MAX_EVENTS);
         let mut now = Instant::now();
         loop {
             self.wait(&mut events, now)?;
             now = Instant::now();
-            while let Some(signal) = self.signals.next_signal().map_err(failed_to_wait)? {
-                let flow = on_signal(signal);
-                if flow != Flow::Continue {
-                    self.statistics.report(&self.relay, &self.queue);
-                }
-                if flow == Flow::Stop {
-                    return Ok(());
-                }
+            if self.signals_readiness.is_due(now) && self.handle_signals(&mut on_signal)? == Flow::Stop {
+                return Ok(());
             }
             self.turn(now);
         }
+    }
+
+    fn handle_signals(&mut self, on_signal: &mut impl FnMut(Signal) -> Flow) -> Result<Flow, Error> {
+        while let Some(signal) = self.signals.next_signal().map_err(failed_to_wait)? {
+            let flow = on_signal(signal);
+            if flow != Flow::Continue {
+                statistics::report(&self.relay, &mut *self.source);
+            }
+            if flow == Flow::Stop {
+                return Ok(flow);
+            }
+        }
+        self.signals_readiness = Readiness::Drained;
+        Ok(Flow::Continue)
     }
 
     fn turn(&mut self, now: Instant) {
@@ -101,12 +112,12 @@ impl Driver {
                 self.tunnels.accept(now, &self.listener, self.poll.registry(), &mut self.relay);
         }
         self.tunnels.read(now, &mut self.relay);
-        if self.queue_readiness.is_due(now) {
-            self.queue_readiness = self.decide(now);
+        if self.source_readiness.is_due(now) {
+            self.source_readiness = self.serve_source(now);
         }
         self.tunnels.handle_events(now, &mut self.relay);
         self.tunnels.write(now, &mut self.relay);
-        self.statistics.handle_timeout(now, &self.relay, &self.queue);
+        self.statistics.handle_timeout(now, &self.relay, &mut *self.source);
     }
 
     fn wait(&mut self, events: &mut Events, now: Instant) -> Result<(), Error> {
@@ -117,10 +128,9 @@ impl Driver {
         }
         for event in &*events {
             match event.token() {
-                QUEUE => self.queue_readiness = Readiness::Ready,
+                SOURCE => self.source_readiness = Readiness::Ready,
                 LISTENER => self.listener_readiness = Readiness::Ready,
-                // Read at each turn.
-                SIGNALS => {}
+                SIGNALS => self.signals_readiness = Readiness::Ready,
                 _ => self.tunnels.handle_readiness(event),
             }
         }
@@ -133,39 +143,23 @@ impl Driver {
             Some(self.statistics.deadline()),
             self.relay.poll_timeout().map(|(deadline, _)| deadline),
             self.listener_readiness.deadline(now),
-            self.queue_readiness.deadline(now),
+            self.source_readiness.deadline(now),
             self.tunnels.has_work().then_some(now),
         ];
         deadlines.into_iter().flatten().min().unwrap_or(now).saturating_duration_since(now)
     }
 
-    /// Takes responses from the queue and gives each its verdict.
-    fn decide(&mut self, now: Instant) -> Readiness {
-        for _ in 0..MAX_RESPONSES {
-            let packet = match self.queue.recv() {
-                Ok(Some(packet)) => packet,
-                Ok(None) => return Readiness::Drained,
-                Err(error) => {
-                    self.statistics.errors.receive += 1;
-                    self.warn_of_queue(now, format_args!("cannot read from the queue: {}", reason(&error)));
-                    return Readiness::failed(now);
+    /// Takes responses from their source.
+    fn serve_source(&mut self, now: Instant) -> Readiness {
+        match self.source.serve(now, &mut self.relay) {
+            Served::More(taken) => self.watch.left_more(now, taken),
+            Served::Drained(taken) => self.watch.drained(now, taken, self.poll.registry()),
+            Served::Failed(what, error) => {
+                if let Some(left_out) = self.source_lines.admit(now) {
+                    warn!("cannot {what}: {}{left_out}", reason(&error));
                 }
-            };
-            let verdict = match self.relay.handle_response(now, packet.payload()) {
-                Verdict::Accept => queue::Verdict::Accept,
-                Verdict::Drop => queue::Verdict::Drop,
-            };
-            if let Err(error) = self.queue.verdict(packet, verdict) {
-                self.statistics.errors.verdict += 1;
-                self.warn_of_queue(now, format_args!("cannot decide a response: {}", reason(&error)));
+                Readiness::failed(now)
             }
-        }
-        Readiness::Ready
-    }
-
-    fn warn_of_queue(&mut self, now: Instant, line: fmt::Arguments<'_>) {
-        if let Some(left_out) = self.queue_lines.admit(now) {
-            warn!("{line}{left_out}");
         }
     }
 }

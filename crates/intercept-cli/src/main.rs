@@ -7,8 +7,10 @@ mod driver;
 mod error;
 mod listener;
 mod program;
+mod source;
 mod statistics;
 mod tunnels;
+mod watch;
 
 use std::process::ExitCode;
 

@@ -20,11 +20,13 @@ mod config;
 mod counters;
 mod deadlines;
 mod held;
+mod passlist;
 mod routes;
 mod tunnels;
 
 pub use config::RelayConfig;
 pub use counters::Counters;
+pub use passlist::Passlist;
 
 use held::HeldHeaders;
 use routes::{Announcement, Routes};

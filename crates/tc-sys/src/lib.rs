@@ -26,6 +26,7 @@ pub mod error;
 pub mod inject;
 pub mod log;
 pub mod memory;
+mod netlink;
 pub mod pcap;
 pub mod privilege;
 pub mod process;

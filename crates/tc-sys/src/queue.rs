@@ -6,21 +6,28 @@
 //!
 //! The numbers that decide loss are the netlink receive buffer (64 MiB; the crate `nfq` sets none) and the length of
 //! the queue. The kernel copies only the first [`QueueConfig::copy_range`] octets of each packet.
+//!
+//! The crate `nfq` opens, binds and configures the queue. Packets are read, many with one call, and decided, many with one
+//! message, on the same descriptor: [`Queue::recv`] and [`Queue::decide`]. nfq takes two system calls for each packet.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::SysError;
-use crate::syscall::{options, socket};
+use crate::netlink::Messages;
+use crate::syscall::{options, receive, socket};
 
+mod batch;
 mod descriptor;
 mod diagnose;
 mod firewall;
 mod statistics;
 
+pub use batch::{Batch, QueuedPacket};
 pub use diagnose::{QueueError, QueueOwner};
 pub use firewall::FirewallRules;
-pub use statistics::QueueStatistics;
+pub use statistics::{QueueMonitor, QueueStatistics};
 
 /// How to open a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,33 +89,26 @@ pub enum Verdict {
     Drop,
 }
 
-/// A packet that waits for its verdict in the kernel. Dropped without one, it waits until the queue is closed.
-#[derive(Debug)]
-#[must_use = "the packet waits in the kernel until Queue::verdict"]
-pub struct QueuedPacket {
-    message: nfq::Message,
-}
-
-impl QueuedPacket {
-    /// The packet from its IP header on, cut to the copy range.
-    #[must_use]
-    pub fn payload(&self) -> &[u8] {
-        self.message.get_payload()
-    }
-
-    /// The length of the packet before the cut, in octets.
-    #[must_use]
-    pub fn original_len(&self) -> usize {
-        self.message.get_original_len()
-    }
-}
-
 /// A queue bound by this program. It is released when dropped; the packets in it are dropped then.
 pub struct Queue {
-    nfq: nfq::Queue,
+    /// Holds the binding.
+    _nfq: nfq::Queue,
     socket: OwnedFd,
     number: u16,
-    gone: u64,
+    copy_range: u16,
+    verdicts: Messages,
+    gone: Arc<AtomicU64>,
+    /// An answer of the kernel that has not been told yet.
+    refusal: Option<io::Error>,
+}
+
+/// Whether more packets wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Supply {
+    /// None did when the last one was read.
+    Drained,
+    /// There may be more.
+    More,
 }
 
 impl std::fmt::Debug for Queue {
@@ -143,56 +143,67 @@ impl Queue {
         }
         nfq.set_fail_open(number, config.overflow == Overflow::Accept).map_err(configured)?;
         options::set_receive_buffer(socket.as_fd(), config.receive_buffer).map_err(configured)?;
-        nfq.set_nonblocking(true);
-        Ok(Self { nfq, socket, number, gone: 0 })
+        Ok(Self {
+            _nfq: nfq,
+            socket,
+            number,
+            copy_range: config.copy_range,
+            verdicts: Messages::default(),
+            gone: Arc::default(),
+            refusal: None,
+        })
     }
 
-    /// The next packet, IPv4 or IPv6; `None` when none waits.
+    /// Reads the packets that wait, IPv4 and IPv6, as many as one call gives, in the place of those in `batch`. Decide
+    /// them by [`Queue::decide`], or they wait in the kernel.
     ///
     /// # Errors
     ///
-    /// What recv(2) on the netlink socket reports, except what is survived and counted: see [`Queue::statistics`].
-    pub fn recv(&mut self) -> io::Result<Option<QueuedPacket>> {
-        loop {
-            let error = match self.nfq.recv() {
-                Ok(message) => return Ok(Some(QueuedPacket { message })),
-                Err(error) => error,
-            };
-            match error.raw_os_error() {
-                Some(libc::EAGAIN) => return Ok(None),
-                // The receive buffer ran over; nfq asks the kernel not to say so, and the kernel counts it anyway.
-                Some(libc::EINTR | libc::ENOBUFS) => {}
-                // The answer to a verdict on a packet that is no longer there: its interface went down.
-                Some(libc::ENOENT) => self.gone += 1,
-                _ => return Err(error),
-            }
+    /// What recvmmsg(2) on the netlink socket reports, and what the kernel answered to verdicts, except what is survived
+    /// and counted: see [`QueueStatistics`]. The batch is empty then.
+    pub fn recv(&mut self, batch: &mut Batch) -> io::Result<Supply> {
+        let (octets, slot) = batch.room(self.copy_range);
+        if let Some(refusal) = self.refusal.take() {
+            return Err(refusal);
         }
+        let mut lengths = [0; receive::BATCH];
+        let count = match receive::receive_many(self.socket.as_fd(), octets, slot, &mut lengths) {
+            Ok(count) => count,
+            Err(error) => return survived(error),
+        };
+        for (place, length) in lengths.into_iter().enumerate().take(count) {
+            batch.add(place, length, |errno| match errno {
+                0 => {}
+                // A verdict on packets that are no longer there: their interface went down.
+                libc::ENOENT => _ = self.gone.fetch_add(1, Ordering::Relaxed),
+                _ => self.refusal = Some(io::Error::from_raw_os_error(errno)),
+            });
+        }
+        Ok(if count < receive::BATCH { Supply::Drained } else { Supply::More })
     }
 
-    /// Decides a packet.
+    /// Decides the packets of a batch, in their order, all with one call.
     ///
     /// # Errors
     ///
-    /// What sendto(2) on the netlink socket reports.
-    pub fn verdict(&mut self, packet: QueuedPacket, verdict: Verdict) -> io::Result<()> {
-        let mut message = packet.message;
-        message.set_verdict(match verdict {
-            Verdict::Accept => nfq::Verdict::Accept,
-            Verdict::Drop => nfq::Verdict::Drop,
-        });
-        self.nfq.verdict(message)
+    /// What send(2) on the netlink socket reports. The packets wait then; the next call decides them like the first
+    /// packets of its own.
+    pub fn decide(&mut self, batch: &Batch, decide: impl FnMut(QueuedPacket<'_>) -> Verdict) -> io::Result<()> {
+        self.verdicts.clear();
+        batch.write_verdicts(self.number, decide, &mut self.verdicts);
+        if self.verdicts.as_bytes().is_empty() {
+            return Ok(());
+        }
+        receive::send(self.socket.as_fd(), self.verdicts.as_bytes())
     }
 
-    /// What the kernel counted for this queue since it was opened.
+    /// What counts, for whoever does not have the queue.
     ///
     /// # Errors
     ///
-    /// When `/proc/net/netfilter/nfnetlink_queue` cannot be read or has no such queue.
-    pub fn statistics(&self) -> Result<QueueStatistics, SysError> {
-        let overruns = options::refused_messages(self.socket.as_fd())
-            .map_err(|cause| SysError::new("read the counters of", format!("queue {}", self.number), cause))?;
-        let listed = QueueStatistics::of_queue(self.number)?;
-        Ok(QueueStatistics { overruns: u64::from(overruns), gone: self.gone, ..listed })
+    /// When the descriptor cannot be duplicated.
+    pub fn monitor(&self) -> io::Result<QueueMonitor> {
+        Ok(QueueMonitor::new(self.number, self.socket.try_clone()?, Arc::clone(&self.gone)))
     }
 
     /// The number of the queue.
@@ -220,6 +231,16 @@ impl AsFd for Queue {
 impl AsRawFd for Queue {
     fn as_raw_fd(&self) -> RawFd {
         self.socket.as_raw_fd()
+    }
+}
+
+/// The errors of reading that mean that there is nothing to read now.
+fn survived(error: io::Error) -> io::Result<Supply> {
+    match error.raw_os_error() {
+        Some(libc::EAGAIN) => Ok(Supply::Drained),
+        // The receive buffer ran over; nfq asks the kernel not to say so, and the kernel counts it anyway.
+        Some(libc::EINTR | libc::ENOBUFS) => Ok(Supply::More),
+        _ => Err(error),
     }
 }
 

@@ -16,6 +16,7 @@ macro_rules! syscall {
 
 pub(crate) mod options;
 pub(crate) mod process;
+pub(crate) mod receive;
 pub(crate) mod ring;
 pub(crate) mod signal;
 pub(crate) mod socket;

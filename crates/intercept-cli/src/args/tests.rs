@@ -1,4 +1,4 @@
-use super::{Args, Passlist};
+use super::{Args, Passlist, QueueRange};
 use tc_sys::program::{Arguments, Life, Mode, Refusal};
 
 fn read(line: &str) -> Result<Args, Refusal> {
@@ -16,7 +16,9 @@ fn refusal(line: &str) -> String {
 fn without_arguments_everything_has_the_original_s_default() {
     let args = read("").unwrap();
     assert_eq!((args.port, args.bind.to_string().as_str()), (36_524, "0.0.0.0"));
-    assert_eq!((args.queue, args.queue_length, args.table_size), (0, 65_536, 65_536));
+    let one = QueueRange { first: 0, last: 0 };
+    assert_eq!((args.queue, args.queue_length, args.table_size), (one, 65_536, 65_536));
+    assert!(!args.fail_open);
     assert_eq!(args.passlist, None);
     assert_eq!(args.life(), Life::new("intercept", Mode::Foreground, None, None));
 }
@@ -29,9 +31,31 @@ fn every_option_of_the_original_is_understood() {
     .unwrap();
     assert_eq!(args.passlist.as_ref().unwrap().to_string(), "10.1.2.3/32,10.8.0.0/16,2001:db8::/32");
     assert_eq!((args.port, args.bind.to_string().as_str()), (4000, "::1"));
-    assert_eq!((args.queue, args.queue_length, args.table_size), (3, 1000, 7));
+    let one = QueueRange { first: 3, last: 3 };
+    assert_eq!((args.queue, args.queue_length, args.table_size), (one, 1000, 7));
     let files = (Some("a.log".into()), Some("b.pid".into()));
     assert_eq!(args.life(), Life::new("intercept", Mode::Daemon, files.0, files.1));
+}
+
+#[test]
+fn several_queues_are_named_by_the_first_and_the_last() {
+    let args = read("--queue 3:5 --fail-open").unwrap();
+    assert_eq!(args.queue.numbers().collect::<Vec<_>>(), [3, 4, 5]);
+    assert_eq!(args.queue.to_string(), "3:5");
+    assert!(args.fail_open);
+}
+
+#[test]
+fn a_bad_range_of_queues_is_answered_by_what_is_wrong_with_it() {
+    for (range, wrong) in [
+        ("65536", "give a number from 0 to 65535"),
+        ("4:65536", "give a number from 0 to 65535"),
+        ("4:3", "it ends before it begins; give the smaller number first"),
+        ("0:128", "give at most 128 queues"),
+    ] {
+        let line = format!("invalid value '{range}' for '--queue <FIRST[:LAST]>': {wrong}");
+        assert_eq!(refusal(&format!("--queue {range}")), line);
+    }
 }
 
 #[test]
@@ -54,7 +78,6 @@ fn a_bad_argument_is_answered_by_one_line_that_names_it_and_the_remedy() {
         ("-p 0", number("0", "-p, --port <PORT>", "give a number from 1 to 65535")),
         ("-p 65536", number("65536", "-p, --port <PORT>", "give a number from 1 to 65535")),
         ("-p http", number("http", "-p, --port <PORT>", "give a number from 1 to 65535")),
-        ("--queue 65536", number("65536", "--queue <NUMBER>", "give a number from 0 to 65535")),
         ("-q 0", number("0", "-q, --queue-length <PACKETS>", "give a number from 1 to 4294967295")),
         ("-s 0", number("0", "-s, --table-size <CONNECTIONS>", "give a number from 1 to 10000000")),
         (

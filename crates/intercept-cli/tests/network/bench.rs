@@ -1,7 +1,7 @@
 //! What the tests share: the namespace, the program, and a tcpcopy that speaks the 14-octet messages.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -63,6 +63,11 @@ pub(crate) fn queue_rule(protocol: &str, queue: u16) {
     shell(&format!("iptables -A OUTPUT -p {protocol} --sport 8080 -j NFQUEUE --queue-num {queue}"));
 }
 
+/// The same, spread over several queues.
+pub(crate) fn balance_rule(queues: &str) {
+    shell(&format!("iptables -A OUTPUT -p tcp --sport 8080 -j NFQUEUE --queue-balance {queues}"));
+}
+
 pub(crate) fn signal(name: &str, pid: &str) {
     shell(&format!("kill -{name} {pid}"));
 }
@@ -70,6 +75,15 @@ pub(crate) fn signal(name: &str, pid: &str) {
 /// A connection that has been asked for, and its flow.
 pub(crate) fn knock() -> (mio::net::TcpStream, Flow) {
     let target = APPLICATION.parse().unwrap();
+    let stream = mio::net::TcpStream::connect(target).unwrap();
+    let client = stream.local_addr().unwrap();
+    (stream, Flow { client, target })
+}
+
+/// The same between an address, which loopback is given, and itself.
+pub(crate) fn knock_at(address: [u8; 4]) -> (mio::net::TcpStream, Flow) {
+    let target = SocketAddr::from((address, 8080));
+    shell(&format!("ip addr add {}/32 dev lo", target.ip()));
     let stream = mio::net::TcpStream::connect(target).unwrap();
     let client = stream.local_addr().unwrap();
     (stream, Flow { client, target })

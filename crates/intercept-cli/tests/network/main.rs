@@ -3,7 +3,9 @@
 #[cfg(test)]
 mod bench;
 
-use bench::{APPLICATION, Intercept, Tcpcopy, in_namespace, knock, queue_rule, run};
+use bench::{
+    APPLICATION, Intercept, Tcpcopy, balance_rule, in_namespace, knock, knock_at, queue_rule, run, signal,
+};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::process::{Command, Output};
@@ -53,6 +55,60 @@ fn each_tcpcopy_gets_its_own_flows_in_the_format_of_its_generation() {
         assert_eq!(old.next_header().flow(), second);
         assert_eq!((new.format, old.format), (RecordFormat::Octets64, RecordFormat::Octets80));
         intercept.stop();
+    });
+}
+
+#[test]
+fn several_queues_serve_one_tunnel_and_one_passlist() {
+    in_namespace("several_queues_serve_one_tunnel_and_one_passlist", || {
+        let mut intercept = Intercept::start(&["--queue", "3:6", "-x", "10.9.1.0/24"]);
+        balance_rule("3:6");
+        let _application = TcpListener::bind("0.0.0.0:8080").unwrap();
+        let mut tcpcopy = Tcpcopy::connect(6);
+        let mut knocking = Vec::new();
+        for last in 1..=40 {
+            let (client, flow) = knock_at([10, 9, 0, last]);
+            tcpcopy.announce(flow);
+            knocking.push((client, flow));
+        }
+        let mut flows: Vec<_> = (0..40).map(|_| tcpcopy.next_header().flow()).collect();
+        flows.sort_unstable_by_key(|flow| flow.client);
+        assert_eq!(flows, knocking.iter().map(|(_, flow)| *flow).collect::<Vec<_>>());
+        for last in 1..=40 {
+            let (client, _) = knock_at([10, 9, 1, last]);
+            std::thread::sleep(Duration::from_millis(5));
+            assert!(client.peer_addr().is_ok(), "10.9.1.{last} is connected");
+        }
+        let queues = std::fs::read_to_string("/proc/net/netfilter/nfnetlink_queue").unwrap();
+        let used = queues.lines().filter(|line| line.split_whitespace().nth(7) != Some("0")).count();
+        assert_eq!((queues.lines().count(), used), (4, 4), "all queues get a part: {queues}");
+        let log = intercept.stop();
+        assert!(log.contains(", passed:") && log.contains(" queue total:"), "{log}");
+        assert!(log.contains(", waiting:0, kernel dropped:0, user dropped:0, overruns:0"), "{log}");
+    });
+}
+
+#[test]
+fn answers_that_find_the_queue_full_pass_or_not_as_asked_for_and_are_counted() {
+    in_namespace("answers_that_find_the_queue_full_pass_or_not_as_asked_for_and_are_counted", || {
+        queue_rule("udp", 0);
+        for (arguments, arrived) in [(&["-q", "4", "--fail-open"][..], 28), (&["-q", "4"], 0)] {
+            let mut intercept = Intercept::start(arguments);
+            let application = UdpSocket::bind(APPLICATION).unwrap();
+            let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+            client.set_nonblocking(true).unwrap();
+            signal("STOP", &intercept.pid().to_string());
+            for _ in 0..32 {
+                let _ = application.send_to(b"answer", client.local_addr().unwrap());
+            }
+            let passed = std::iter::from_fn(|| client.recv(&mut [0; 10]).ok()).count();
+            signal("CONT", &intercept.pid().to_string());
+            assert_eq!(passed, arrived, "{arguments:?}");
+            let log = intercept.stop();
+            let dropped = format!(", kernel dropped:{}, ", 28 - arrived);
+            assert!(log.contains(&dropped), "{dropped}: {log}");
+            assert_eq!(log.contains("queue 0 lost 28 responses, 28 in all: "), arrived == 0, "{log}");
+        }
     });
 }
 
@@ -210,7 +266,7 @@ fn a_daemon_s_command_ends_when_it_serves_and_the_daemon_stops_on_sigterm() {
         assert_eq!(failed.status.code(), Some(1));
         let pid_file = directory.join("pid");
         let pid = std::fs::read_to_string(&pid_file).unwrap();
-        bench::signal("TERM", pid.trim());
+        signal("TERM", pid.trim());
         let deadline = Instant::now() + Duration::from_secs(2);
         while std::fs::exists(&pid_file).unwrap() {
             assert!(Instant::now() < deadline, "it still runs");

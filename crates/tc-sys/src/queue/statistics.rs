@@ -1,8 +1,13 @@
 //! What the kernel tells about a queue.
 
 use std::io;
+use std::ops::AddAssign;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::SysError;
+use crate::syscall::options;
 
 /// The list of queues (`net/netfilter/nfnetlink_queue.c`: `seq_show`), of this thread's network namespace.
 pub(super) const LIST: &str = "/proc/thread-self/net/netfilter/nfnetlink_queue";
@@ -24,8 +29,53 @@ pub struct QueueStatistics {
     pub sequence: u64,
     /// Messages that the receive buffer refused, by the socket's own counter. Zero for queues of other programs.
     pub overruns: u64,
-    /// Verdicts that found their packet gone because its interface went down. Zero for queues of other programs.
+    /// Verdicts that found their packets gone because their interface went down. Zero for queues of other programs.
     pub gone: u64,
+}
+
+/// The sum for several queues, which has no owner and no copy range.
+impl AddAssign for QueueStatistics {
+    fn add_assign(&mut self, more: Self) {
+        self.length += more.length;
+        self.kernel_dropped += more.kernel_dropped;
+        self.user_dropped += more.user_dropped;
+        self.sequence += more.sequence;
+        self.overruns += more.overruns;
+        self.gone += more.gone;
+    }
+}
+
+/// Reads the counters of a queue of this program.
+#[derive(Debug)]
+pub struct QueueMonitor {
+    number: u16,
+    socket: OwnedFd,
+    gone: Arc<AtomicU64>,
+}
+
+impl QueueMonitor {
+    pub(super) fn new(number: u16, socket: OwnedFd, gone: Arc<AtomicU64>) -> Self {
+        Self { number, socket, gone }
+    }
+
+    /// The number of the queue.
+    #[must_use]
+    pub fn number(&self) -> u16 {
+        self.number
+    }
+
+    /// What the kernel counted for this queue since it was opened.
+    ///
+    /// # Errors
+    ///
+    /// When `/proc/net/netfilter/nfnetlink_queue` cannot be read or has no such queue.
+    pub fn statistics(&self) -> Result<QueueStatistics, SysError> {
+        let overruns = options::refused_messages(self.socket.as_fd())
+            .map_err(|cause| SysError::new("read the counters of", format!("queue {}", self.number), cause))?;
+        let listed = QueueStatistics::of_queue(self.number)?;
+        let gone = self.gone.load(Ordering::Relaxed);
+        Ok(QueueStatistics { overruns: u64::from(overruns), gone, ..listed })
+    }
 }
 
 impl QueueStatistics {

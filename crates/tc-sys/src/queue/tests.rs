@@ -21,9 +21,34 @@ fn wait(queue: &Queue) -> bool {
     socket::wait_readable(queue.as_fd(), Duration::from_secs(2)).expect("poll")
 }
 
-fn next(queue: &mut Queue) -> QueuedPacket {
+/// A batch with the packets that wait, of which there must be some.
+fn next(queue: &mut Queue) -> Batch {
     assert!(wait(queue), "no packet came");
-    queue.recv().expect("no error").expect("a packet")
+    let mut batch = Batch::new();
+    queue.recv(&mut batch).expect("no error");
+    assert!(!batch.is_empty());
+    batch
+}
+
+fn decide(queue: &mut Queue, batch: &Batch, verdict: Verdict) {
+    queue.decide(batch, |_| verdict).expect("verdicts");
+}
+
+/// Drops all packets that wait; how many.
+fn drop_all(queue: &mut Queue) -> u64 {
+    let (mut batch, mut seen) = (Batch::new(), 0);
+    loop {
+        let supply = queue.recv(&mut batch).expect("no error");
+        decide(queue, &batch, Verdict::Drop);
+        seen += batch.len() as u64;
+        if supply == Supply::Drained {
+            return seen;
+        }
+    }
+}
+
+fn statistics(queue: &Queue) -> QueueStatistics {
+    queue.monitor().expect("a descriptor").statistics().expect("statistics")
 }
 
 /// Sends datagrams and returns how many of them arrived.
@@ -43,7 +68,7 @@ fn send(address: &str, count: usize) -> usize {
 }
 
 #[test]
-fn a_packet_of_either_family_waits_for_its_verdict() {
+fn packets_of_either_family_wait_for_their_verdicts() {
     in_namespace(|| {
         let mut queue = open(QueueConfig::default());
         for (program, address, version, header) in
@@ -51,23 +76,56 @@ fn a_packet_of_either_family_waits_for_its_verdict() {
         {
             queue_udp(program, 5000);
             let receiver = UdpSocket::bind(address).expect("a socket");
-            receiver.set_read_timeout(Some(Duration::from_secs(2))).expect("a timeout");
+            receiver.set_nonblocking(true).expect("non-blocking");
             let sender = UdpSocket::bind(address.replace("5000", "0")).expect("a socket");
-            for text in [b"dropped ", b"accepted"] {
+            for text in [&b"dropped "[..], b"accepted", b"accepted too", b"dropped again"] {
                 sender.send_to(text, address).expect("sent");
             }
-            let dropped = next(&mut queue);
-            assert_eq!(dropped.payload()[0] >> 4, version);
-            assert_eq!((&dropped.payload()[header..], dropped.original_len()), (&b"dropped "[..], header + 8));
-            let accepted = next(&mut queue);
-            assert!(queue.recv().expect("no error").is_none());
-            queue.verdict(accepted, Verdict::Accept).expect("a verdict");
-            queue.verdict(dropped, Verdict::Drop).expect("a verdict");
+            let batch = next(&mut queue);
+            let packets: Vec<_> = batch.packets().collect();
+            assert_eq!(packets.len(), 4);
+            assert_eq!(packets[0].payload[0] >> 4, version);
+            let first = (&packets[0].payload[header..], packets[0].original_len);
+            assert_eq!(first, (&b"dropped "[..], header + 8));
+            assert_eq!(queue.recv(&mut Batch::new()).expect("no error"), Supply::Drained);
+            let is_accepted = |packet: QueuedPacket<'_>| packet.payload[header..].starts_with(b"accepted");
+            let verdict = |packet: QueuedPacket<'_>| {
+                if is_accepted(packet) { Verdict::Accept } else { Verdict::Drop }
+            };
+            queue.decide(&batch, verdict).expect("verdicts");
             let mut buffer = [0; 100];
-            let length = receiver.recv(&mut buffer).expect("the accepted one");
-            assert_eq!(&buffer[..length], b"accepted");
+            let mut receive = || receiver.recv(&mut buffer).ok().map(|length| buffer[..length].to_vec());
+            let arrived: Vec<_> = std::iter::from_fn(&mut receive).collect();
+            assert_eq!(arrived, [&b"accepted"[..], b"accepted too"]);
         }
-        assert_eq!(queue.statistics().expect("statistics").length, 0);
+        assert_eq!(statistics(&queue).length, 0);
+    });
+}
+
+#[test]
+fn a_verdict_for_each_packet_is_one_for_each_packet() {
+    in_namespace(|| {
+        let mut queue = open(QueueConfig::default());
+        queue_udp("iptables-legacy", 5000);
+        let receiver = UdpSocket::bind("127.0.0.1:5000").expect("a socket");
+        receiver.set_nonblocking(true).expect("non-blocking");
+        let sender = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        for number in 0..64_u8 {
+            sender.send_to(&[number], "127.0.0.1:5000").expect("sent");
+        }
+        let mut batch = Batch::new();
+        assert_eq!(queue.recv(&mut batch).expect("no error"), Supply::More);
+        let is_wanted = |number: u8| number.is_multiple_of(3) || number > 60;
+        let verdict = |packet: QueuedPacket<'_>| {
+            if is_wanted(packet.payload[28]) { Verdict::Accept } else { Verdict::Drop }
+        };
+        queue.decide(&batch, verdict).expect("verdicts");
+        let mut octet = [0];
+        let arrived: Vec<_> = std::iter::from_fn(|| receiver.recv(&mut octet).ok().map(|_| octet[0])).collect();
+        assert_eq!(arrived, (0..64).filter(|number| is_wanted(*number)).collect::<Vec<_>>());
+        assert_eq!(queue.recv(&mut batch).expect("no error"), Supply::Drained);
+        assert!(batch.is_empty());
+        assert_eq!(statistics(&queue).length, 0);
     });
 }
 
@@ -77,12 +135,13 @@ fn a_packet_is_cut_to_the_copy_range_and_its_length_is_known() {
         let mut queue = open(QueueConfig { copy_range: 64, ..QueueConfig::default() });
         queue_udp("iptables-legacy", 5000);
         send("127.0.0.1:5000", 1);
-        let packet = next(&mut queue);
-        assert_eq!((packet.payload().len(), packet.original_len()), (64, 1028));
-        let statistics = queue.statistics().expect("statistics");
+        let batch = next(&mut queue);
+        let packet = batch.packets().next().expect("a packet");
+        assert_eq!((packet.payload.len(), packet.original_len), (64, 1028));
+        let statistics = statistics(&queue);
         assert_eq!((statistics.copy_range, statistics.length), (64, 1));
         assert_eq!(statistics.owner_port, queue.port().expect("a port"));
-        queue.verdict(packet, Verdict::Drop).expect("a verdict");
+        decide(&mut queue, &batch, Verdict::Drop);
     });
 }
 
@@ -105,11 +164,11 @@ fn largest_packet(offload: Offload) -> usize {
         let mut largest = 0;
         while !(transfer.is_finished() && accepting.is_finished()) {
             if socket::wait_readable(queue.as_fd(), Duration::from_millis(10)).expect("poll") {
-                while let Some(packet) = queue.recv().expect("no error") {
-                    assert!(packet.payload().len() <= 128);
-                    largest = largest.max(packet.original_len());
-                    queue.verdict(packet, Verdict::Accept).expect("a verdict");
-                }
+                let mut batch = Batch::new();
+                queue.recv(&mut batch).expect("no error");
+                assert!(batch.packets().all(|packet| packet.payload.len() <= 128));
+                largest = batch.packets().map(|packet| packet.original_len).fold(largest, usize::max);
+                decide(&mut queue, &batch, Verdict::Accept);
             }
         }
         transfer.join().expect("everything arrived");
@@ -132,7 +191,7 @@ fn a_full_queue_drops_or_lets_pass_and_the_kernel_counts() {
             let queue = open(QueueConfig { max_len: 4, overflow, ..QueueConfig::default() });
             queue_udp("iptables-legacy", 5000);
             assert_eq!(send("127.0.0.1:5000", 10), arrived, "{overflow:?}");
-            let statistics = queue.statistics().expect("statistics");
+            let statistics = statistics(&queue);
             assert_eq!(statistics.length, 4);
             assert_eq!(statistics.kernel_dropped, 6 - arrived as u64);
         });
@@ -145,17 +204,13 @@ fn a_full_receive_buffer_is_counted_and_survived() {
         let mut queue = open(QueueConfig { receive_buffer: 4096, ..QueueConfig::default() });
         queue_udp("iptables-legacy", 5000);
         send("127.0.0.1:5000", 100);
-        let mut seen = 0;
-        while let Some(packet) = queue.recv().expect("no error") {
-            queue.verdict(packet, Verdict::Drop).expect("a verdict");
-            seen += 1;
-        }
-        let statistics = queue.statistics().expect("statistics");
+        let seen = drop_all(&mut queue);
+        let statistics = statistics(&queue);
         assert!(seen > 0 && seen < 100, "{seen}");
         assert_eq!((statistics.overruns, statistics.user_dropped), (100 - seen, 100 - seen));
         send("127.0.0.1:5000", 1);
-        let packet = next(&mut queue);
-        queue.verdict(packet, Verdict::Drop).expect("a verdict");
+        assert!(wait(&queue));
+        assert_eq!(drop_all(&mut queue), 1);
     });
 }
 
@@ -165,12 +220,8 @@ fn a_large_receive_buffer_loses_nothing_while_nobody_reads() {
         let mut queue = open(QueueConfig::default());
         queue_udp("iptables-legacy", 5000);
         send("127.0.0.1:5000", 20_000);
-        let mut seen = 0;
-        while let Some(packet) = queue.recv().expect("no error") {
-            queue.verdict(packet, Verdict::Drop).expect("a verdict");
-            seen += 1;
-        }
-        assert_eq!((seen, queue.statistics().expect("statistics").user_dropped), (20_000, 0));
+        let seen = drop_all(&mut queue);
+        assert_eq!((seen, statistics(&queue).user_dropped), (20_000, 0));
     });
 }
 
@@ -180,13 +231,13 @@ fn a_verdict_on_a_packet_that_is_gone_is_counted_and_survived() {
         let mut queue = open(QueueConfig::default());
         queue_udp("iptables-legacy", 5000);
         send("127.0.0.1:5000", 1);
-        let packet = next(&mut queue);
+        let batch = next(&mut queue);
         // The kernel drops what waits for an interface that goes down.
         run("ip link set lo down");
-        queue.verdict(packet, Verdict::Accept).expect("a verdict");
+        decide(&mut queue, &batch, Verdict::Accept);
         assert!(wait(&queue), "no answer came");
-        assert!(queue.recv().expect("no error").is_none());
-        assert_eq!(queue.statistics().expect("statistics").gone, 1);
+        assert_eq!(drop_all(&mut queue), 0);
+        assert_eq!(statistics(&queue).gone, 1);
     });
 }
 
@@ -250,7 +301,7 @@ fn a_rule_with_the_old_target_feeds_queue_0_and_no_other() {
             let mut queue = Queue::open(QueueConfig { number, ..QueueConfig::default() }).expect("a queue");
             run("iptables-legacy -A OUTPUT -p udp --dport 5000 -j QUEUE");
             assert_eq!(send("127.0.0.1:5000", 1), 0);
-            assert_eq!(std::iter::from_fn(|| queue.recv().expect("no error")).count(), expected, "{number}");
+            assert_eq!(drop_all(&mut queue), expected, "{number}");
             let saved = run("iptables-legacy-save");
             assert_eq!(FirewallRules::parse(&saved).old_queue.len(), 1, "{saved}");
         });

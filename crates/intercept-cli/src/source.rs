@@ -1,0 +1,54 @@
+//! Where the headers of the target's responses come from.
+
+mod queue;
+mod queues;
+
+pub(crate) use queue::QueueSource;
+pub(crate) use queues::QueueThreads;
+
+use std::io;
+use std::os::fd::RawFd;
+use std::time::Instant;
+use tc_core::relay::Relay;
+
+/// A source of headers.
+pub(crate) trait Source {
+    /// What to wait on for readability; the same descriptors for the whole life of the source.
+    fn raw_fds(&self) -> Vec<RawFd>;
+
+    /// Begins: starts threads, if it has some.
+    ///
+    /// # Errors
+    ///
+    /// When a thread cannot be started.
+    fn start(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Passes what waits to the relay, a bounded amount.
+    fn serve(&mut self, now: Instant, relay: &mut Relay) -> Served;
+
+    /// What was lost on the way and not told before, one line for each reason, and the state of the source for the
+    /// statistics.
+    fn report(&mut self) -> Report;
+}
+
+/// How far a source was served, and how many responses it gave.
+#[derive(Debug)]
+pub(crate) enum Served {
+    /// There may be more at once.
+    More(usize),
+    /// There is nothing until a descriptor is readable.
+    Drained(usize),
+    /// It failed at this: "read from the queue".
+    Failed(&'static str, io::Error),
+}
+
+/// What a source tells for the statistics.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    /// Its counters, as part of a line.
+    pub(crate) line: String,
+    /// What an operator should look at.
+    pub(crate) warnings: Vec<String>,
+}

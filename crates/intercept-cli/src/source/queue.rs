@@ -1,0 +1,137 @@
+//! One netfilter queue, read by the event loop itself.
+
+use super::{Report, Served, Source};
+use std::io;
+use std::ops::AddAssign;
+use std::os::fd::{AsRawFd, RawFd};
+use std::time::Instant;
+use tc_core::relay::{Relay, Verdict};
+use tc_sys::queue::{self, Batch, Queue, QueueError, QueueMonitor, QueueStatistics, Supply};
+
+/// Batches that are taken before the other sources have their turn.
+const MAX_BATCHES: usize = 8;
+
+/// A queue and what was read from it.
+pub(crate) struct QueueSource {
+    queue: Queue,
+    batch: Batch,
+    errors: QueueErrors,
+    reporter: QueueReporter,
+}
+
+impl QueueSource {
+    pub(crate) fn new(queue: Queue) -> Result<Self, QueueError> {
+        let reporter = QueueReporter::new(std::slice::from_ref(&queue))?;
+        Ok(Self { queue, batch: Batch::new(), errors: QueueErrors::default(), reporter })
+    }
+}
+
+impl Source for QueueSource {
+    fn raw_fds(&self) -> Vec<RawFd> {
+        vec![self.queue.as_raw_fd()]
+    }
+
+    fn serve(&mut self, now: Instant, relay: &mut Relay) -> Served {
+        let mut taken = 0;
+        for _ in 0..MAX_BATCHES {
+            let supply = match self.queue.recv(&mut self.batch) {
+                Ok(supply) => supply,
+                Err(error) => {
+                    self.errors.receive += 1;
+                    return Served::Failed("read from the queue", error);
+                }
+            };
+            taken += self.batch.len();
+            let decided =
+                self.queue.decide(&self.batch, |packet| translate(relay.handle_response(now, packet.payload)));
+            if let Err(error) = decided {
+                self.errors.verdict += 1;
+                return Served::Failed("decide responses", error);
+            }
+            if supply == Supply::Drained {
+                return Served::Drained(taken);
+            }
+        }
+        Served::More(taken)
+    }
+
+    fn report(&mut self) -> Report {
+        self.reporter.report(self.errors)
+    }
+}
+
+/// The relay's verdict as the queue takes it.
+pub(super) fn translate(verdict: Verdict) -> queue::Verdict {
+    match verdict {
+        Verdict::Accept => queue::Verdict::Accept,
+        Verdict::Drop => queue::Verdict::Drop,
+    }
+}
+
+/// What went wrong with a queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct QueueErrors {
+    /// Readings that failed.
+    pub(super) receive: u64,
+    /// Batches whose verdicts could not be given.
+    pub(super) verdict: u64,
+}
+
+impl AddAssign for QueueErrors {
+    fn add_assign(&mut self, more: Self) {
+        self.receive += more.receive;
+        self.verdict += more.verdict;
+    }
+}
+
+/// Tells what the kernel counts for queues, and warns of losses.
+#[derive(Debug)]
+pub(super) struct QueueReporter {
+    /// Each with the responses that the kernel had lost at the report before.
+    monitors: Vec<(QueueMonitor, u64)>,
+}
+
+impl QueueReporter {
+    pub(super) fn new(queues: &[Queue]) -> Result<Self, QueueError> {
+        let monitor = |queue: &Queue| {
+            let other = |cause: io::Error| QueueError::Other { number: queue.number(), cause };
+            Ok((queue.monitor().map_err(other)?, 0))
+        };
+        Ok(Self { monitors: queues.iter().map(monitor).collect::<Result<_, _>>()? })
+    }
+
+    pub(super) fn report(&mut self, errors: QueueErrors) -> Report {
+        let (mut total, mut warnings) = (QueueStatistics::default(), Vec::new());
+        for (monitor, told) in &mut self.monitors {
+            match monitor.statistics() {
+                Ok(kernel) => {
+                    total += kernel;
+                    warnings.extend(warning_of_loss(monitor.number(), &kernel, told));
+                }
+                Err(error) => warnings.push(error.to_string()),
+            }
+        }
+        Report { line: line(&total, errors), warnings }
+    }
+}
+
+/// What was lost since the last time, at which `told` had been.
+fn warning_of_loss(queue: u16, kernel: &QueueStatistics, told: &mut u64) -> Option<String> {
+    let lost = kernel.kernel_dropped + kernel.user_dropped;
+    let more = lost.saturating_sub(std::mem::replace(told, lost));
+    (more > 0).then(|| {
+        format!(
+            "queue {queue} lost {more} responses, {lost} in all: it was full (-q makes it longer) {}, or its socket was {}",
+            kernel.kernel_dropped, kernel.user_dropped
+        )
+    })
+}
+
+fn line(kernel: &QueueStatistics, errors: QueueErrors) -> String {
+    let QueueStatistics { length, kernel_dropped, user_dropped, sequence, overruns, gone, .. } = kernel;
+    let QueueErrors { receive, verdict } = errors;
+    format!(
+        "queue total:{sequence}, waiting:{length}, kernel dropped:{kernel_dropped}, user dropped:{user_dropped}, \
+         overruns:{overruns}, gone:{gone}, recv errors:{receive}, verdict errors:{verdict}"
+    )
+}
