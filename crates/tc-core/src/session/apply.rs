@@ -47,7 +47,8 @@ impl Session {
     /// What the RST acknowledges was taken, and is not sent again.
     fn on_reset(&mut self, cx: &mut Context<'_>, segment: &Segment) {
         if matches!(self.state, State::Lingering { .. }) {
-            self.state = State::Closed;
+            // Nothing is left to say to the target; late duplicates of the client begin no other connection.
+            self.linger_without_answer(cx);
             return;
         }
         if let State::Synchronized(sync) = &self.state

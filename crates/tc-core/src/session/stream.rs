@@ -18,8 +18,8 @@ const MAX_HELD_OCTETS: usize = 8 << 20;
 enum Mode {
     /// Each octet is followed.
     Following,
-    /// The beginning of a request is looked for: data whose acknowledgment is later than that of the data
-    /// before it. The last data's acknowledgment and end, once there was any.
+    /// The beginning of a request is looked for: data right behind the data before it, whose acknowledgment is later
+    /// than that of the data before. The last data's acknowledgment and end, once there was any.
     Seeking(Option<(OnlineAck, SeqNum)>),
 }
 
@@ -133,16 +133,37 @@ impl ClientStream {
         if self.end.is_some() {
             return Offered::OutOfWindow;
         }
-        let begins = last.is_some_and(|(ack, end)| segment.ack.is_after(ack) && segment.seq.at_or_after(end));
-        if begins {
-            *self = Self { ack: Some(segment.ack), ..Self::following(segment.seq) };
+        let offered = self.seek_data(segment, last);
+        while let Mode::Seeking(Some(last)) = self.mode
+            && let Some(held) = self.held.take_at_or_before(last.1)
+        {
+            self.seek_data(held.borrowed(), Some(last));
+        }
+        offered
+    }
+
+    fn seek_data(&mut self, segment: Held<&[u8]>, last: Option<(OnlineAck, SeqNum)>) -> Offered {
+        let Some((ack, end)) = last else { return self.pass_over(segment) };
+        let ahead = segment.seq.distance_from(end);
+        if ahead.unsigned_abs() as usize > MAX_AHEAD {
+            self.held = HeldSegments::default();
+            return self.pass_over(segment);
+        }
+        // What is missing before it may have been the beginning.
+        if ahead > 0 {
+            return self.hold(segment);
+        }
+        if ahead == 0 && segment.ack.is_after(ack) {
+            let held = std::mem::take(&mut self.held);
+            *self = Self { ack: Some(segment.ack), held, ..Self::following(segment.seq) };
             return self.follow(segment);
         }
-        let end = segment.seq + segment.payload.len();
-        self.mode = match last {
-            Some((ack, known)) => Mode::Seeking(Some((ack, known.latest(end)))),
-            None => Mode::Seeking(Some((segment.ack, end))),
-        };
+        if segment.end().after(end) { self.pass_over(segment) } else { Offered::NotJoined }
+    }
+
+    /// The next request begins behind this data.
+    fn pass_over(&mut self, segment: Held<&[u8]>) -> Offered {
+        self.mode = Mode::Seeking(Some((segment.ack, segment.end())));
         Offered::NotJoined
     }
 

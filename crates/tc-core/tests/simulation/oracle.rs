@@ -85,7 +85,11 @@ impl Oracle {
         let found = self.plans.iter().find_map(|plan| Some((plan, plan.offset(facts.seq + 1)?)));
         let (plan, offset) = found.unwrap_or_else(|| panic!("a SYN of nobody: {facts:?}"));
         let begins = (0..plan.requests.len()).any(|index| plan.request(index).start == offset);
-        assert!(begins || offset == 0, "a connection begins within a request");
+        assert!(
+            begins || offset == 0,
+            "the connection of {} begins within a request, at {offset}",
+            plan.client
+        );
         let repeated = self.views.get(&flow).is_some_and(|view| view.open.is_none() && view.iss == facts.seq);
         if !repeated {
             let view = View {

@@ -1,4 +1,4 @@
-//! Scenarios that the engine did not master when they were written. Those that it does not master yet are ignored.
+//! Scenarios that the engine did not master when they were written.
 
 use super::plan::{Ending, Reads};
 use super::plans::{ADDRESSES, Plans};
@@ -42,7 +42,6 @@ fn a_packet_of_a_client_that_cannot_be_routed_counts_once() {
 }
 
 #[test]
-#[ignore = "a RST ends what lingers, and the client's late duplicates begin another connection"]
 fn late_duplicates_begin_no_other_connection() {
     for seed in [119, 349, 427, 443, 539, 945, 978] {
         World::new(&rough(seed)).run().assert_whole();

@@ -2,6 +2,7 @@
 //!
 //! Where smoltcp departs from RFC 9293, the host makes up for it, since a kernel would not depart:
 //! - a SYN to an open connection is passed over; here it gets the challenge acknowledgment (RFC 5961, section 4.2);
+//! - a SYN that comes again is passed over while its SYN-ACK waits for an answer; here that is sent again;
 //! - a SYN to a connection in TIME-WAIT is passed over; here it opens the next (RFC 9293, section 3.6.1);
 //! - initial sequence numbers cannot be chosen; here they are moved.
 
@@ -44,6 +45,8 @@ pub(crate) struct Connection {
     iss: Option<u32>,
     /// SND.NXT and RCV.NXT, as they were last said.
     said: (SeqNum, SeqNum),
+    /// The SYN-ACK.
+    syn_ack: Option<Vec<u8>>,
     /// When something is to be done.
     pub(crate) wake: Option<Duration>,
 }
@@ -74,6 +77,7 @@ impl Connection {
             shift: None,
             iss: plan.conduct.wraps.then(|| u32::MAX - u32::try_from(seed % 3000).unwrap()),
             said: (SeqNum::default(), SeqNum::default()),
+            syn_ack: None,
             wake: None,
         }
     }
@@ -95,6 +99,10 @@ impl Connection {
     pub(crate) fn receive(&mut self, facts: &Facts, packet: &[u8]) {
         if facts.syn && !matches!(self.state(), State::Listen | State::SynReceived) {
             self.challenge(facts);
+            return;
+        }
+        if let Some(syn_ack) = self.syn_ack.as_ref().filter(|_| facts.syn && facts.seq + 1 == self.said.1) {
+            self.device.leaving.push_back(syn_ack.clone());
             return;
         }
         let mut packet = packet.to_vec();
@@ -151,6 +159,7 @@ impl Connection {
     fn leave(&mut self, mut packet: Vec<u8>) -> Vec<u8> {
         let facts = wire::read(&packet).unwrap();
         if facts.syn && self.shift.is_none() {
+            self.syn_ack = Some(packet.clone());
             let own = facts.seq.value();
             self.shift = Some(self.iss.unwrap_or(own).wrapping_sub(own));
         }
