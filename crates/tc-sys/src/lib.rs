@@ -23,6 +23,8 @@
 pub mod capture;
 pub mod cpu;
 pub mod error;
+pub mod firewall;
+pub mod host;
 pub mod inject;
 pub mod log;
 pub mod memory;

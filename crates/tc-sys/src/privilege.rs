@@ -52,6 +52,12 @@ pub(crate) fn with_reserve<T>(action: impl FnOnce() -> T) -> T {
     result
 }
 
+/// Whether the calling thread may use netfilter now.
+#[must_use]
+pub fn has_net_admin() -> bool {
+    capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::NET_ADMIN))
+}
+
 fn failed(cause: Errno) -> SysError {
     SysError::new("give up", "privileges", cause.into())
 }

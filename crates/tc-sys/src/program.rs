@@ -4,10 +4,14 @@
 mod arguments;
 mod limiter;
 mod readiness;
+mod report;
+mod tools;
 
 pub use arguments::{Arguments, CommonArgs, Refusal, number};
 pub use limiter::{LeftOut, RateLimit};
 pub use readiness::Readiness;
+pub use report::{Finding, Report, ReportFormat};
+pub use tools::Tools;
 
 use crate::SysError;
 use crate::log::{self, Log, LogConfig, LogError, LogTarget};
@@ -42,17 +46,23 @@ pub enum Flow {
     Stop,
 }
 
-/// Runs a program from its command line to its exit code: 0 stopped on request, 1 failed, 2 wrong usage.
+/// Runs a program, or one of its tools, from the command line to the exit code: 0 stopped on request, 1 failed, 2 wrong
+/// usage.
 #[must_use]
-pub fn main<A, P>() -> ExitCode
+pub fn main<A, P, T>() -> ExitCode
 where
     A: Arguments,
     P: Program<Config: From<A>>,
+    T: Tools,
 {
     if let Err(failure) = privilege::settle() {
         return tell(A::NAME, &failure, FAILED);
     }
-    match A::read(std::env::args_os()) {
+    let command_line: Vec<_> = std::env::args_os().collect();
+    if let Some(code) = tools::run::<T>(A::NAME, &command_line) {
+        return code;
+    }
+    match A::read(command_line) {
         Ok(arguments) => arguments.life().live::<P>(&arguments.into()),
         Err(Refusal::Asked(text)) => {
             // Nobody is left to tell when standard output is closed.

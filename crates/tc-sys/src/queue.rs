@@ -25,7 +25,7 @@ mod firewall;
 mod statistics;
 
 pub use batch::{Batch, QueuedPacket};
-pub use diagnose::{QueueError, QueueOwner};
+pub use diagnose::{QueueError, QueueOwner, owner};
 pub use firewall::FirewallRules;
 pub use statistics::{QueueMonitor, QueueStatistics};
 

@@ -1,12 +1,14 @@
 //! tcpcopy: replays the packets of live clients to a test host.
 
 mod args;
+mod check;
 mod config;
 mod driver;
 mod error;
 mod program;
 mod snapshot;
 mod statistics;
+mod tools;
 mod tunnel;
 mod tunnels;
 mod worker;
@@ -15,5 +17,5 @@ mod workers;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    tc_sys::program::main::<args::Args, driver::Driver>()
+    tc_sys::program::main::<args::Args, driver::Driver, tools::Tool>()
 }

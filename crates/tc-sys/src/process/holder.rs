@@ -98,7 +98,7 @@ mod tests {
    2: 00000000:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4713 1 0 100 0 0 10 0
 ";
         assert_eq!(listening_inodes(table, 36524), [4711]);
-        assert_eq!(listening_inodes(table, 22), []);
+        assert!(listening_inodes(table, 22).is_empty());
     }
 
     #[test]

@@ -41,10 +41,9 @@ pub trait Arguments: Parser {
         I: IntoIterator<Item: Into<OsString> + Clone>,
     {
         let arguments = Self::try_parse_from(command_line).map_err(|error| {
-            if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-                Refusal::Asked(error)
-            } else {
-                Refusal::Usage(legible(&one_line::<Self>(&error)))
+            match Refusal::of::<Self>(&error, Self::NAME) {
+                None => Refusal::Asked(error),
+                Some(line) => Refusal::Usage(line),
             }
         })?;
         arguments.check().map_err(|line| Refusal::Usage(legible(&line)))?;
@@ -90,8 +89,16 @@ pub enum Refusal {
     Usage(String),
 }
 
+impl Refusal {
+    /// The line that says what is wrong with a command line of `command`; nothing if the user asked for a text.
+    pub(super) fn of<A: Parser>(error: &clap::Error, command: &str) -> Option<String> {
+        let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+        (!asked).then(|| legible(&one_line::<A>(error, command)))
+    }
+}
+
 /// Clap's first lines are the reason, up to the usage. It names arguments by their long names, people by the short.
-fn one_line<A: Arguments>(error: &clap::Error) -> String {
+fn one_line<A: Parser>(error: &clap::Error, command: &str) -> String {
     let text = error.render().to_string();
     let reason: Vec<_> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
     let mut reason = reason.join(" ");
@@ -102,7 +109,7 @@ fn one_line<A: Arguments>(error: &clap::Error) -> String {
     }
     let reason = reason.strip_prefix("error: ").unwrap_or(&reason);
     let remedy = if error.kind() == ErrorKind::ValueValidation { "" } else { "; see " };
-    let help = if remedy.is_empty() { String::new() } else { format!("{} --help", A::NAME) };
+    let help = if remedy.is_empty() { String::new() } else { format!("{command} --help") };
     format!("{reason}{remedy}{help}")
 }
 

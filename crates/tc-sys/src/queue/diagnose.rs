@@ -9,7 +9,9 @@ use std::path::Path;
 
 use super::Step;
 use super::statistics::{LIST, QueueStatistics};
+use crate::SysError;
 use crate::error::{privilege_hint, reason};
+use crate::privilege::has_net_admin;
 use crate::process::{ProcessHolding, netlink_holder};
 
 /// Why a queue cannot be opened. Printed as one line with the remedy.
@@ -96,26 +98,31 @@ enum Listing {
     Absent,
 }
 
+/// Who has a queue, and its counters; nothing if nobody has.
+///
+/// # Errors
+///
+/// When the list of queues cannot be read: only root may, and there is none without `nfnetlink_queue`.
+pub fn owner(number: u16) -> Result<Option<(QueueOwner, QueueStatistics)>, SysError> {
+    let failed = |cause| SysError::new("read", LIST, cause);
+    let list = std::fs::read_to_string(LIST).map_err(failed)?;
+    Ok(QueueStatistics::in_list(&list, number).map(|queue| (owner_of(&queue), queue)))
+}
+
+fn owner_of(queue: &QueueStatistics) -> QueueOwner {
+    QueueOwner { port: queue.owner_port, process: netlink_holder(queue.owner_port) }
+}
+
 pub(super) fn explain(number: u16, step: Step, cause: io::Error) -> QueueError {
     // Without the privilege the kernel refuses before it looks whose queue it is.
     let list = if has_net_admin() { std::fs::read_to_string(LIST).unwrap_or_default() } else { String::new() };
-    let owner = QueueStatistics::in_list(&list, number)
-        .map(|queue| QueueOwner { port: queue.owner_port, process: netlink_holder(queue.owner_port) });
+    let owner = QueueStatistics::in_list(&list, number).map(|queue| owner_of(&queue));
     let findings = Findings {
         owner,
         queue_list: if Path::new(LIST).exists() { Listing::Present } else { Listing::Absent },
         old_ip_queue: Path::new("/proc/thread-self/net/ip_queue").exists(),
     };
     classify(number, step, cause, findings)
-}
-
-/// Whether `CAP_NET_ADMIN` is effective (proc(5): `CapEff`).
-fn has_net_admin() -> bool {
-    const CAP_NET_ADMIN: u32 = 12;
-    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .is_some_and(|mask| mask >> CAP_NET_ADMIN & 1 == 1)
 }
 
 fn classify(number: u16, step: Step, cause: io::Error, findings: Findings) -> QueueError {
