@@ -121,6 +121,7 @@ export TCPCOPY_BIN INTERCEPT_BIN
 say "" "TCPCOPY_BIN=$TCPCOPY_BIN" "INTERCEPT_BIN=$INTERCEPT_BIN"
 # The files of tests/tests that run here, one a line. What takes longer is a command of its own, see README.
 END_TO_END=(
+    check
     command_line
     harness
     privileges

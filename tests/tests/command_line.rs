@@ -160,7 +160,9 @@ fn intercept_names_a_port_that_is_taken() {
     let lab = Lab::new();
     let _taken = lab.target.inside(|| TcpListener::bind(("0.0.0.0", TUNNEL_PORT))).unwrap();
     let mut command = lab.target.command(Binaries::from_environment().intercept);
-    fails_with(&lab.target, &mut command, "36524");
+    let name = std::fs::read_to_string("/proc/self/comm").unwrap();
+    let holder = format!("port 36524 is held by {} (pid {})", name.trim(), std::process::id());
+    fails_with(&lab.target, &mut command, &holder);
 }
 
 #[test]
@@ -169,7 +171,8 @@ fn intercept_names_a_queue_that_is_taken() {
     let mut stage = Stage::new(binaries.clone());
     stage.start_pair(Arguments::default());
     let mut command = stage.lab.target.command(&binaries.intercept);
-    fails_with(&stage.lab.target, command.args(["-p", "36525"]), "queue 0");
+    let held = format!("queue 0: it is held by intercept (pid {})", stage.pair().intercept.id());
+    fails_with(&stage.lab.target, command.args(["-p", "36525"]), &held);
 }
 
 #[test]

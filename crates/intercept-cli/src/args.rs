@@ -27,6 +27,9 @@ Examples:
   The same, while colleagues at 10.1.0.0/16 and one IPv6 host use the application directly:
       intercept -x 10.1.0.0/16,2001:db8::7
 
+Commands:
+  intercept check ARGUMENTS  say which station of a packet's way does not work, and what mends it; changes nothing
+
 Signals:
   SIGTERM, SIGINT  write the final statistics and stop; packets still queued are dropped
   SIGHUP           with -d open the log file again, for logrotate; without -d stop

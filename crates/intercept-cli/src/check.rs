@@ -6,7 +6,7 @@ mod application;
 mod path;
 mod queue;
 
-use crate::args::Args;
+use crate::args::{Args, QueueRange};
 use crate::config::Config;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -49,7 +49,7 @@ fn port(text: &str) -> Result<u16, String> {
 
 /// What all stations are about.
 struct Subject {
-    queue: u16,
+    queues: QueueRange,
     client: Option<IpAddr>,
     /// Nothing if only root may read it.
     firewall: Option<Firewall>,
@@ -63,7 +63,7 @@ impl CheckArgs {
         let config = Config::from(self.args);
         let version = self.client.unwrap_or(IpAddr::from([0; 4]));
         let subject =
-            Subject { queue: config.queue.number, client: self.client, firewall: Firewall::current(&version) };
+            Subject { queues: config.queues, client: self.client, firewall: Firewall::current(&version) };
         let mut report = Report::default();
         look_at_permission(&mut report);
         let ports = ports(self.application, &subject);

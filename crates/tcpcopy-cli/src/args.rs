@@ -31,6 +31,9 @@ Examples:
   Replay one of this host's addresses, clients spread over a network, intercept on another host:
       tcpcopy -x 192.0.2.7:80-10.16.12.11:8080 -c 10.16.13.0/24 -s 10.16.12.20
 
+Commands:
+  tcpcopy check ARGUMENTS  say which station of a packet's way does not work, and what mends it; changes nothing
+
 Signals:
   SIGTERM, SIGINT  write the final statistics and stop
   SIGHUP           with -d open the log file again, for logrotate; without -d stop

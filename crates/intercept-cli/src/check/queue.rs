@@ -18,16 +18,19 @@ pub(super) fn look(ports: &BTreeSet<u16>, subject: &Subject, report: &mut Report
             for port in ports {
                 report.add(look_at_rule(*port, subject, firewall));
             }
-            look_at_old_rules(firewall, subject.queue, report);
+            look_at_old_rules(firewall, subject.queues.first, report);
         }
         None => report.add(Finding::unknown(RULE, UNREADABLE, READ, AS_ROOT)),
     }
-    look_at_queue(subject.queue, report);
+    for queue in subject.queues.numbers() {
+        look_at_queue(queue, report);
+    }
 }
 
 fn look_at_rule(port: u16, subject: &Subject, firewall: &Firewall) -> Finding {
-    let queue = subject.queue;
-    let insertion = format!("iptables -I OUTPUT -p tcp --sport {port} -j NFQUEUE --queue-num {queue}");
+    let queues = subject.queues;
+    let option = if queues.first == queues.last { "--queue-num" } else { "--queue-balance" };
+    let insertion = format!("iptables -I OUTPUT -p tcp --sport {port} -j NFQUEUE {option} {queues}");
     let packet = Packet {
         way: Way::Out,
         source: None,
@@ -36,11 +39,11 @@ fn look_at_rule(port: u16, subject: &Subject, firewall: &Firewall) -> Finding {
         destination_port: None,
     };
     match firewall.fate(&packet) {
-        Fate::Queued { numbers: (first, last), .. } if (first..=last).contains(&queue) => {
-            Finding::good(RULE, format!("answers of port {port} go to queue {queue}"), READ)
+        Fate::Queued { numbers: (first, last), .. } if queues.first <= first && last <= queues.last => {
+            Finding::good(RULE, format!("answers of port {port} go to queue {queues}"), READ)
         }
         Fate::Queued { numbers: (first, _), rule } => {
-            let found = format!("answers of port {port} go to queue {first}, not to {queue}: {rule}");
+            let found = format!("answers of port {port} go to queue {first}, not to {queues}: {rule}");
             Finding::bad(
                 RULE,
                 found,
@@ -52,8 +55,8 @@ fn look_at_rule(port: u16, subject: &Subject, firewall: &Firewall) -> Finding {
             let found = format!("answers of port {port} are dropped before any queue by: {rule}");
             Finding::bad(RULE, found, READ, insertion)
         }
-        Fate::Passes if firewall.foreign_queues().contains(&queue) => {
-            Finding::good(RULE, format!("a rule of nft feeds queue {queue}"), "read nft list ruleset")
+        Fate::Passes if firewall.foreign_queues().contains(&queues.first) => {
+            Finding::good(RULE, format!("a rule of nft feeds queue {}", queues.first), "read nft list ruleset")
         }
         Fate::Passes => {
             let found = format!("no rule hands the answers of port {port} to a queue: clients would get them");

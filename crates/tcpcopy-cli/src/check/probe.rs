@@ -8,7 +8,7 @@ use super::{PROBE_PORT, Probes, segment, send};
 use crate::config::Config;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
-use tc_proto::{Flags, Flow, PacketRef, Segment, SeqNum};
+use tc_proto::{Flags, Flow, PacketRef, PortShare, Segment, SeqNum};
 use tc_sys::capture::{Capture, CaptureConfig, CaptureRule, PnetCapture};
 use tc_sys::host;
 use tc_sys::inject::Injector;
@@ -63,7 +63,7 @@ pub(super) fn client_flow(
     // Under -c anybody will do, even an address that nobody has.
     let anybody = (!config.clients.is_empty()).then_some(IpAddr::from([192, 0, 2, 1]));
     let seen = client.map(|client| client.ip()).filter(|client| !client.is_loopback());
-    config.clients.allocate(SocketAddr::new(seen.or(anybody)?, port), target, |_| false)
+    config.clients.allocate(SocketAddr::new(seen.or(anybody)?, port), target, PortShare::WHOLE, |_| false)
 }
 
 fn probe(injector: &mut Injector, tunnel: &mut Tunnel, flow: Flow) -> Outcome {
