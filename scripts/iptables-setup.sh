@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Firewall rules of the test host: hands the application's answers to intercept. Needs no other file.
+# Firewall rules of the test host: hands the application's answers to intercept. Only --nflog needs another file.
 set -euo pipefail
 
 PROGRAM="${0##*/}"
@@ -19,6 +19,9 @@ to intercept, which drops it, so that no client ever sees an answer of the test 
   --queue N[:M]     queue of intercept, default 0; N:M spreads the connections over the queues N to M
   --bypass          let packets pass when no program is bound to the queue, see below
   --ipv6            IPv6 as well as IPv4
+  --nflog           no queue: copy headers to the log for intercept --source nflog, and swallow the answers
+  --nflog-group N   group of the log, default 0
+  --pass LIST       with --nflog: addresses and networks of clients, with commas between them, whose answers go out
   --tunnel-port N   port on which intercept listens for tcpcopy, default 36524
   -h, --help        this text
 
@@ -41,6 +44,7 @@ Exit codes: 0 done (status: all rules are there), 1 failed (status: a rule is mi
 HELP
 }
 
+say() { printf '%s\n' "$*"; }
 warn() { printf '%s: warning: %s\n' "$PROGRAM" "$*" >&2; }
 die() {
     printf '%s: %s\n' "$PROGRAM" "$*" >&2
@@ -53,8 +57,7 @@ usage_error() {
 
 # --- arguments ---
 
-action='' port='' queue=0 bypass=no ipv6=no tunnel_port=36524
-queue_given=no tunnel_given=no
+action='' port='' queue=0 bypass=no ipv6=no tunnel_port=36524 queue_given=no tunnel_given=no
 
 # number ARGUMENT TEXT MIN MAX: prints the number, without leading zeros.
 number() {
@@ -66,16 +69,11 @@ number() {
 
 parse_queue() {
     local first last
-    case $1 in
-        *:*)
-            first="$(number --queue "${1%%:*}" 0 65535)"
-            last="$(number --queue "${1#*:}" 0 65535)"
-            ((first <= last)) || usage_error "--queue: '$1' ends before it begins"
-            queue="$first"
-            [ "$first" = "$last" ] || queue="$first:$last"
-            ;;
-        *) queue="$(number --queue "$1" 0 65535)" ;;
-    esac
+    first="$(number --queue "${1%%:*}" 0 65535)"
+    last="$(number --queue "${1#*:}" 0 65535)"
+    ((first <= last)) || usage_error "--queue: '$1' ends before it begins"
+    queue="$first"
+    [ "$first" = "$last" ] || queue="$first:$last"
 }
 
 parse_arguments() {
@@ -84,16 +82,13 @@ parse_arguments() {
         name=$1
         shift
         case $name in
-            -h | --help)
-                help
-                exit 0
-                ;;
-            --port | --queue | --tunnel-port)
+            -h | --help) help && exit 0 ;;
+            --port | --queue | --tunnel-port | --nflog-group | --pass)
                 [ $# -gt 0 ] || usage_error "$name needs a value"
                 value=$1
                 shift
                 ;;
-            --port=* | --queue=* | --tunnel-port=*)
+            --port=* | --queue=* | --tunnel-port=* | --nflog-group=* | --pass=*)
                 value="${name#*=}"
                 name="${name%%=*}"
                 ;;
@@ -110,6 +105,9 @@ parse_arguments() {
                 ;;
             --bypass) bypass=yes ;;
             --ipv6) ipv6=yes ;;
+            --nflog) nflog=yes ;;
+            --nflog-group) nflog_group="$(number --nflog-group "$value" 0 65535)" ;;
+            --pass) pass=$value ;;
             add | remove | status)
                 [ -z "$action" ] || usage_error "'$name' after '$action': give one of add, remove, status"
                 action=$name
@@ -119,6 +117,7 @@ parse_arguments() {
     done
     [ -n "$action" ] || usage_error "say what to do: add, remove or status"
     [ -n "$port" ] || usage_error "--port is missing: the port of the application under test"
+    nflog_check
     [ "$port" != "$tunnel_port" ] ||
         usage_error "--port $port is the tunnel port of intercept: the rule would cut the tunnel (--tunnel-port moves it)"
 }
@@ -269,6 +268,7 @@ add() {
     for ((i = 0; i < ${#tools[@]}; i++)); do
         delete_rules "${tools[i]}" <<<"${old[i]}" || die "${tools[i]} could not remove the former rules of port $port"
     done
+    nflog_remove
     if [ "$bypass" = yes ]; then
         say "--bypass: while intercept does not run, port $port works, and its answers go to the addresses of the real clients:"
         say "          your users could see packets of this host. Without --bypass the kernel drops these answers instead."
@@ -287,7 +287,8 @@ remove() {
         delete_rules "$tool" <<<"$rules" || die "$tool could not remove the rules of port $port: see '$tool -S'"
         say "$tool: $(grep -c . <<<"$rules") rules of port $port removed"
     done
-    [ "$found" = yes ] || say "No rule of ours for port $port: nothing to remove"
+    nflog_remove
+    [ "$found" = yes ] || [ "$removed" -gt 0 ] || say "No rule of ours for port $port: nothing to remove"
 }
 
 # show_rule TOOL TEXT RULE: RULE is what -S -v prints, nothing if it is missing.
@@ -385,10 +386,15 @@ status() {
     return "$result"
 }
 
-say() { printf '%s\n' "$*"; }
-
+nflog=no pass='' removed=0 nflog_file="$(dirname "${BASH_SOURCE[0]}")/iptables-nflog.sh"
+nflog_check() { [ "$nflog" = no ] || die "--nflog needs $nflog_file"; }
+nflog_rules() { :; }; nflog_remove() { :; }
+# shellcheck source=scripts/iptables-nflog.sh
+[ ! -r "$nflog_file" ] || source "$nflog_file"
 parse_arguments "$@"
 [ "$(id -u)" -eq 0 ] || die "needs root to see and change the firewall: run it with sudo"
 choose_tools
 warn_of_other_back_end
+if [ "$action" = status ] && [ -n "$(nflog_rules "$ip4")" ]; then nflog=yes; fi
+if [ "$nflog" = yes ] && [ "$action" != remove ]; then action="nflog_$action"; fi
 "$action"

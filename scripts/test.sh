@@ -127,5 +127,6 @@ END_TO_END=(
     privileges
     replication
     resilience
+    sources
 )
 step "end-to-end tests" cargo_test -p tc-tests --release --locked --lib "${END_TO_END[@]/#/--test=}" -- --test-threads=1

@@ -24,6 +24,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 chmod 755 "$dir"
 install -m 755 "$source_script" "$dir/iptables-setup.sh"
+install -m 644 "${source_script%/*}/iptables-nflog.sh" "$dir/iptables-nflog.sh"
 script="$dir/iptables-setup.sh"
 
 passed=0 failed=0
@@ -84,6 +85,11 @@ add --port 80 --queue|--queue needs a value
 add --port 80 --tunnel-port 70000|--tunnel-port: '70000'
 add --port 36524|--port 36524 is the tunnel port
 add --port 80 --tunnel-port 80|--port 80 is the tunnel port
+add --port 80 --pass 10.0.0.1|--pass is for --nflog
+add --port 80 --nflog --queue 1|--nflog has no queue
+add --port 80 --nflog --bypass|--nflog has no queue
+add --port 80 --nflog --pass 10.0.0.1,here|--pass: 'here' is neither
+add --port 80 --nflog --nflog-group 65536|--nflog-group: '65536'
 add remove --port 80|'remove' after 'add'
 frob --port 80|unknown argument 'frob'
 add --port 80 --frob|unknown argument '--frob'
@@ -199,6 +205,49 @@ FAKE
     "$ip6" -F
 }
 
+# What swallows the answers of --nflog: rules of the table mangle, a device, and the route of what is marked to it.
+mangle_count_is() { [ "$("$1" -t mangle -S 2>/dev/null | grep -c 'comment "\{0,1\}tcpcopy:')" -eq "$2" ]; }
+swallows() { ip "$1" rule | grep -q 'fwmark 0x74630000/0xffff0000 lookup 7463' && ip "$1" route show table 7463 | grep -q 'dev tcpcopy'; }
+no_device() { ! ip link show tcpcopy >/dev/null 2>&1 && ! ip rule | grep -q 7463; }
+to_the_log() {
+    local ip4=$1 ip6=$2
+    export IPTABLES=$ip4
+    expect "$ip4: nflog: status of nothing" 1 status --port 80 --nflog
+    says "$ip4: nflog: status of nothing" 'MISSING  mangle: tcp from port 80 to NFLOG'
+    expect "$ip4: nflog: add" 0 add --port 80 --nflog --pass 10.1.0.0/16,10.2.3.4,2001:db8::/32
+    check "$ip4: nflog: IPv4 passes come first" [ "$("$ip4" -t mangle -S OUTPUT 2>/dev/null | sed -n '2,3p' | grep -c -- '-j ACCEPT')" -eq 2 ]
+    check "$ip4: nflog: five rules" mangle_count_is "$ip4" 5
+    check "$ip4: nflog: IPv6 is left alone" mangle_count_is "$ip6" 0
+    check "$ip4: nflog: marked answers are swallowed" swallows -4
+    check "$ip4: nflog: the ports are open" count_is "$ip4" "-p tcp .*$OWN" 2
+    expect "$ip4: nflog: status" 0 status --port 80
+    says "$ip4: nflog: status" 'present  mangle: tcp from port 80 to MARK'
+    says "$ip4: nflog: nobody is bound" 'log group 0: no program'
+    check_not "$ip4: nflog: answers stay here" connects
+    expect "$ip4: nflog: status counts" 0 status --port 80
+    says "$ip4: nflog: status counts" 'tcp from port 80 to NFLOG  [1-9][0-9]* packets'
+    expect "$ip4: nflog: loopback passes" 0 add --port 80 --nflog --pass 127.0.0.1
+    check "$ip4: nflog: four rules" mangle_count_is "$ip4" 4
+    check "$ip4: nflog: answers to --pass leave" connects
+    expect "$ip4: nflog: another port" 0 add --port 81 --nflog --nflog-group 3 --ipv6 --pass 2001:db8::/32
+    check "$ip4: nflog: IPv6 too" mangle_count_is "$ip6" 4
+    check "$ip4: nflog: marked IPv6 answers are swallowed" swallows -6
+    expect "$ip4: nflog: remove 81" 0 remove --port 81
+    check "$ip4: nflog: 80 still has its device" swallows -4
+    expect "$ip4: nflog: back to a queue" 0 add --port 80
+    check "$ip4: nflog: nothing is left" mangle_count_is "$ip4" 0
+    check "$ip4: nflog: no device is left" no_device
+    expect "$ip4: nflog: from a queue" 0 add --port 80 --nflog
+    check "$ip4: nflog: no queue is left" count_is "$ip4" NFQUEUE 0
+    "$ip4" -t mangle -D OUTPUT 2
+    expect "$ip4: nflog: status of a part" 1 status --port 80
+    says "$ip4: nflog: status of a part" 'MISSING  mangle: tcp from port 80 to MARK'
+    expect "$ip4: nflog: remove" 0 remove --port 80
+    check "$ip4: nflog: removed" mangle_count_is "$ip4" 0
+    check "$ip4: nflog: the device too" no_device
+    check "$ip4: nflog: the server answers again" connects
+}
+
 # The other back end: rules of ours there are named, with the command that removes them.
 both_back_ends() {
     IPTABLES=iptables-legacy expect "legacy add" 0 add --port 80
@@ -250,6 +299,7 @@ in_the_kernel() {
     says "$ip4: status warns" 'kernel drops the answers'
     expect "$ip4: add --bypass" 0 add --port 80 --bypass
     check "$ip4: nobody bound, bypass: answers pass" connects
+    rm -f "$dir/reader"
     perl "$dir/reader.pl" >"$dir/reader" &
     helpers+=($!)
     for ((i = 0; i < 50; i++)); do
@@ -284,7 +334,10 @@ for ((i = 0; i < 50; i++)); do
     sleep 0.1
 done
 for back_end in nft legacy; do
-    if "iptables-$back_end" -S >/dev/null 2>&1; then in_the_kernel "iptables-$back_end"; fi
+    if "iptables-$back_end" -S >/dev/null 2>&1; then
+        in_the_kernel "iptables-$back_end"
+        to_the_log "iptables-$back_end" "ip6tables-$back_end"
+    fi
 done
 
 echo "iptables-setup.sh: $passed passed, $failed failed"

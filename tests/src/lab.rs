@@ -1,4 +1,4 @@
-//! Three hosts in a row, client — online — target, each a network namespace.
+//! Three hosts in a row, client — online — target, and perhaps an assistant, each a network namespace.
 
 mod directory;
 mod firewall;
@@ -29,6 +29,12 @@ pub const ONLINE: &str = "10.198.1.254";
 pub const TARGET: &str = "10.198.2.1";
 /// The online host as the target sees it.
 pub const GATEWAY: &str = "10.198.2.254";
+/// The first 24 bits of the addresses between the target and the assistant host.
+pub const ASSISTANT_NET: &str = "10.198.3";
+/// The assistant host as the online host sees it.
+pub const ASSISTANT: &str = "10.198.4.1";
+/// A network that nobody has and that the target routes to the assistant host, if there is one.
+pub const ASSISTED_NET: &str = "10.198.5.0/24";
 /// How many addresses the client host has: `CLIENT_NET.1` and so on.
 pub const CLIENTS: u8 = 60;
 
@@ -47,6 +53,8 @@ pub struct Lab {
     pub online: Host,
     /// The host that the traffic is replayed to; its default route goes to the online host.
     pub target: Host,
+    assistant: Option<Host>,
+    number: u32,
     directory: Directory,
     _turn: MutexGuard<'static, ()>,
 }
@@ -69,11 +77,35 @@ impl Lab {
             client: host("client"),
             online: host("online"),
             target: host("target"),
+            assistant: None,
+            number,
             directory,
             _turn: turn,
         };
         lab.join();
         lab
+    }
+
+    /// Adds a fourth host, to which the target routes its answers to [`ASSISTED_NET`]. intercept runs there.
+    pub fn add_assistant(&mut self) {
+        let assistant = Host::new(Namespace::new(self.number, "assistant"), self.directory.path().to_owned());
+        for setting in ["ipv4/ip_forward", "ipv6/conf/all/forwarding"] {
+            assistant.write_setting(&format!("net/{setting}"), "0");
+        }
+        self.target.link_to(&assistant, "target1", "assistant0");
+        self.online.link_to(&assistant, "online2", "assistant1");
+        self.target.configure("target1", ASSISTANT_NET, "fd98:3::", &[1], None);
+        assistant.configure("assistant0", ASSISTANT_NET, "fd98:3::", &[2], None);
+        self.online.configure("online2", "10.198.4", "fd98:4::", &[254], None);
+        assistant.configure("assistant1", "10.198.4", "fd98:4::", &[1], None);
+        self.target.run(&format!("ip route add {ASSISTED_NET} via {ASSISTANT_NET}.2"));
+        self.assistant = Some(assistant);
+    }
+
+    /// The host that intercept runs on, and its address for the online host.
+    #[must_use]
+    pub fn intercept_host(&self) -> (&Host, &'static str) {
+        self.assistant.as_ref().map_or((&self.target, TARGET), |assistant| (assistant, ASSISTANT))
     }
 
     /// Where the hosts write.

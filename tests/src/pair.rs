@@ -28,7 +28,7 @@ pub struct Arguments<'a> {
     pub intercept: &'a [&'a str],
 }
 
-/// An intercept on the target host and a tcpcopy on the online host, joined by their tunnel.
+/// An intercept on the target or the assistant host and a tcpcopy on the online host, joined by their tunnel.
 pub struct Pair {
     /// The process on the online host.
     pub tcpcopy: Process,
@@ -130,7 +130,7 @@ impl Pair {
     }
 
     fn await_tunnel(&mut self, lab: &Lab, limit: Duration) {
-        let (online, target) = (Sockets::of(&lab.online), Sockets::of(&lab.target));
+        let (online, target) = (Sockets::of(&lab.online), Sockets::of(lab.intercept_host().0));
         await_process(&mut self.tcpcopy, "is joined to intercept", limit, || {
             online.established_to(TUNNEL_PORT) > 0 && target.established_from(TUNNEL_PORT) > 0
         });
@@ -138,12 +138,14 @@ impl Pair {
 }
 
 fn start_intercept(lab: &Lab, binaries: &Binaries, arguments: Arguments<'_>) -> Process {
-    let mut command = lab.target.command(&binaries.intercept);
+    let (host, _) = lab.intercept_host();
+    let mut command = host.command(&binaries.intercept);
     command.args(["-l", &log_path(lab.directory(), "intercept")]);
-    let mut process = lab.target.spawn("intercept", command.args(arguments.intercept));
-    let sockets = Sockets::of(&lab.target);
+    let mut process = host.spawn("intercept", command.args(arguments.intercept));
+    let sockets = Sockets::of(host);
+    let needs_queue = !arguments.intercept.iter().any(|argument| ["-i", "--source"].contains(argument));
     await_process(&mut process, "listens and has its queue", READY_LIMIT, || {
-        sockets.listens(TUNNEL_PORT) && sockets.queue_is_bound(QUEUE)
+        sockets.listens(TUNNEL_PORT) && (!needs_queue || sockets.queue_is_bound(QUEUE))
     });
     process
 }
@@ -151,7 +153,7 @@ fn start_intercept(lab: &Lab, binaries: &Binaries, arguments: Arguments<'_>) -> 
 fn start_tcpcopy(lab: &Lab, binaries: &Binaries, name: &str, port: u16, arguments: &[&str]) -> Process {
     let mut command = lab.online.command(&binaries.tcpcopy);
     command
-        .args(["-x", &format!("{port}-{TARGET}:{port}"), "-s", TARGET])
+        .args(["-x", &format!("{port}-{TARGET}:{port}"), "-s", lab.intercept_host().1])
         .args(["-l", &log_path(lab.directory(), name)]);
     lab.online.spawn(name, command.args(arguments))
 }

@@ -43,6 +43,34 @@ pub struct Stage {
     pub lab: Lab,
 }
 
+/// How the target's answers get to intercept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Feed {
+    /// Through the netfilter queue [`QUEUE`].
+    Queue,
+    /// Through several queues, the first and the last.
+    Queues(u16, u16),
+    /// Copied by the netfilter log, with these clients let pass.
+    Log(&'static str),
+    /// Routed to an assistant host.
+    Assistant,
+}
+
+impl Feed {
+    fn prepare(self, lab: &mut Lab) {
+        let setup = |arguments: &str| {
+            let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/iptables-setup.sh");
+            lab.target.run(&format!("{script} add --port {APP_PORT} {arguments}"));
+        };
+        match self {
+            Self::Queue => Rule::queue_answers(APP_PORT, QUEUE).add(&lab.target),
+            Self::Queues(first, last) => setup(&format!("--queue {first}:{last}")),
+            Self::Log(clients) => setup(&format!("--nflog --pass {clients}")),
+            Self::Assistant => lab.add_assistant(),
+        }
+    }
+}
+
 /// The host that an application runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -87,8 +115,21 @@ impl Stage {
     /// The same, without applications.
     #[must_use]
     pub fn bare(binaries: Binaries) -> Self {
-        let lab = Lab::new();
-        Rule::queue_answers(APP_PORT, QUEUE).add(&lab.target);
+        Self::bare_fed_by(binaries, Feed::Queue)
+    }
+
+    /// The same as [`new`](Self::new), with another way for the answers to get to intercept.
+    #[must_use]
+    pub fn fed_by(binaries: Binaries, feed: Feed) -> Self {
+        let mut stage = Self::bare_fed_by(binaries, feed);
+        stage.start_app(Role::Online, &[]);
+        stage.start_app(Role::Target, &[]);
+        stage
+    }
+
+    fn bare_fed_by(binaries: Binaries, feed: Feed) -> Self {
+        let mut lab = Lab::new();
+        feed.prepare(&mut lab);
         Self {
             pair: None,
             apps: Vec::new(),

@@ -1,5 +1,9 @@
 //! What the user typed, checked on its own and without side effects.
 
+mod source;
+
+pub(crate) use source::{SourceArgs, SourceKind};
+
 use clap::Parser;
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -26,6 +30,9 @@ Examples:
 
   The same, while colleagues at 10.1.0.0/16 and one IPv6 host use the application directly:
       intercept -x 10.1.0.0/16,2001:db8::7
+
+  On an assistant host, to which the target host 10.1.2.3 routes the answers:
+      intercept -i eth1 -F 'tcp and src host 10.1.2.3 and src port 8080'
 
 Commands:
   intercept check ARGUMENTS  say which station of a packet's way does not work, and what mends it; changes nothing
@@ -80,24 +87,8 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "ADDRESS", default_value = "0.0.0.0", value_parser = address)]
     pub(crate) bind: IpAddr,
 
-    /// Number of the netfilter queue, or numbers of several
-    ///
-    /// The number in the firewall rule: -j NFQUEUE --queue-num NUMBER. With FIRST:LAST, each queue is read by a thread
-    /// of its own, and the rule spreads the connections: -j NFQUEUE --queue-balance FIRST:LAST.
-    #[arg(long, value_name = "FIRST[:LAST]", default_value = "0", value_parser = QueueRange::from_str)]
-    pub(crate) queue: QueueRange,
-
-    /// Packets that may wait in the netfilter queue
-    ///
-    /// The kernel drops answers that find this many waiting. A longer queue outlasts a longer burst.
-    #[arg(short, long, value_name = "PACKETS", default_value_t = 65_536, value_parser = queue_length)]
-    pub(crate) queue_length: u32,
-
-    /// Let answers pass that find the queue full
-    ///
-    /// They go to the addresses of the real clients then. Without it the kernel drops them.
-    #[arg(long)]
-    pub(crate) fail_open: bool,
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
 
     /// Connections for which the route table has room from the start
     ///
@@ -118,7 +109,7 @@ impl Arguments for Args {
     }
 
     fn check(&self) -> Result<(), String> {
-        Ok(())
+        self.source.check(self.passlist.is_some())
     }
 }
 
@@ -196,10 +187,6 @@ fn network(entry: &str) -> Result<IpNet, String> {
 
 fn port(text: &str) -> Result<u16, String> {
     number(text, 1..=u16::MAX)
-}
-
-fn queue_length(text: &str) -> Result<u32, String> {
-    number(text, 1..=u32::MAX)
 }
 
 fn table_size(text: &str) -> Result<u32, String> {

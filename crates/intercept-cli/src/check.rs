@@ -7,7 +7,7 @@ mod path;
 mod queue;
 
 use crate::args::{Args, QueueRange};
-use crate::config::Config;
+use crate::config::{Config, SourceConfig};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::process::ExitCode;
@@ -61,9 +61,11 @@ impl CheckArgs {
         self.args.check()?;
         let format = if self.json { ReportFormat::Json } else { ReportFormat::Text };
         let config = Config::from(self.args);
+        let SourceConfig::Queues(queues, _) = config.source else {
+            return Err("check knows the way through the queue only; leave -i and --source out".to_owned());
+        };
         let version = self.client.unwrap_or(IpAddr::from([0; 4]));
-        let subject =
-            Subject { queues: config.queues, client: self.client, firewall: Firewall::current(&version) };
+        let subject = Subject { queues, client: self.client, firewall: Firewall::current(&version) };
         let mut report = Report::default();
         look_at_permission(&mut report);
         let ports = ports(self.application, &subject);

@@ -1,8 +1,9 @@
 //! What the program does with the arguments.
 
-use crate::args::{Args, QueueRange};
+use crate::args::{Args, QueueRange, SourceArgs, SourceKind};
 use std::net::SocketAddr;
 use tc_core::relay::RelayConfig;
+use tc_sys::nflog::NflogConfig;
 use tc_sys::queue::{Overflow, QueueConfig};
 
 /// The configuration.
@@ -11,9 +12,7 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     /// What `-x` said, for the log.
     pub(crate) passlist: Option<String>,
-    pub(crate) queues: QueueRange,
-    /// What the queues have in common.
-    pub(crate) queue: QueueConfig,
+    pub(crate) source: SourceConfig,
     pub(crate) relay: RelayConfig,
 }
 
@@ -22,13 +21,40 @@ impl From<Args> for Config {
         Self {
             listen: SocketAddr::new(args.bind, args.port),
             passlist: args.passlist.as_ref().map(ToString::to_string),
-            queues: args.queue,
-            queue: QueueConfig {
-                max_len: args.queue_length,
-                overflow: if args.fail_open { Overflow::Accept } else { Overflow::Drop },
-                ..QueueConfig::default()
-            },
+            source: args.source.into(),
             relay: relay_config(args.passlist.map(|list| list.0).unwrap_or_default(), args.table_size),
+        }
+    }
+}
+
+/// Where the answers come from.
+#[derive(Debug)]
+pub(crate) enum SourceConfig {
+    /// Netfilter queues, and what they have in common.
+    Queues(QueueRange, QueueConfig),
+    /// Devices of an assistant host, and the filter for all of them.
+    Devices(Vec<String>, String),
+    /// The netfilter log.
+    Nflog(NflogConfig),
+}
+
+impl From<SourceArgs> for SourceConfig {
+    fn from(args: SourceArgs) -> Self {
+        if let Some(filter) = args.filter {
+            return Self::Devices(args.device, filter);
+        }
+        match args.source {
+            SourceKind::Queue => {
+                let overflow = if args.fail_open { Overflow::Accept } else { Overflow::Drop };
+                let queue = QueueConfig { max_len: args.queue_length, overflow, ..QueueConfig::default() };
+                Self::Queues(args.queue, queue)
+            }
+            SourceKind::Nflog => Self::Nflog(NflogConfig {
+                group: args.nflog_group,
+                threshold: args.nflog_threshold,
+                flush: args.nflog_flush,
+                ..NflogConfig::default()
+            }),
         }
     }
 }

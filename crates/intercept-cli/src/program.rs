@@ -1,12 +1,13 @@
 //! Opening what the program needs.
 
 use crate::args::QueueRange;
-use crate::config::Config;
+use crate::config::{Config, SourceConfig};
 use crate::driver::Driver;
 use crate::error::Error;
 use crate::listener;
-use crate::source::{QueueSource, QueueThreads, Source};
+use crate::source::{DeviceSource, NflogSource, QueueSource, QueueThreads, Source};
 use tc_proto::tunnel::VERSION;
+use tc_sys::nflog::{Nflog, NflogConfig};
 use tc_sys::privilege::Needs;
 use tc_sys::process::{Signal, SignalFd};
 use tc_sys::program::{Flow, Program};
@@ -24,7 +25,6 @@ impl Program for Driver {
         let listener = listener::open(config.listen)?;
         let signals = SignalFd::open()?;
         tell_configuration(config);
-        tell_of_rules(&FirewallRules::current(), config.queues);
         Self::new(source, listener, signals, config.relay.clone())
     }
 
@@ -33,10 +33,18 @@ impl Program for Driver {
     }
 }
 
-/// One queue is read by the event loop, several by threads of their own.
 fn open_source(config: &Config) -> Result<Box<dyn Source>, Error> {
-    let open = |number| Queue::open(QueueConfig { number, ..config.queue });
-    let mut queues = config.queues.numbers().map(open).collect::<Result<Vec<_>, _>>()?;
+    Ok(match &config.source {
+        SourceConfig::Queues(range, queue) => open_queues(*range, *queue, config)?,
+        SourceConfig::Devices(names, filter) => Box::new(DeviceSource::open(names, filter)?),
+        SourceConfig::Nflog(nflog) => Box::new(NflogSource::new(Nflog::open(*nflog)?)),
+    })
+}
+
+/// One queue is read by the event loop, several by threads of their own.
+fn open_queues(range: QueueRange, queue: QueueConfig, config: &Config) -> Result<Box<dyn Source>, Error> {
+    let open = |number| Queue::open(QueueConfig { number, ..queue });
+    let mut queues = range.numbers().map(open).collect::<Result<Vec<_>, _>>()?;
     if queues.len() == 1
         && let Some(queue) = queues.pop()
     {
@@ -51,26 +59,54 @@ fn tell_configuration(config: &Config) {
     if let Some(passlist) = &config.passlist {
         info!("-x para:{passlist}");
     }
-    info!("nfq queue:{}, length:{}", config.queues, config.queue.max_len);
-    if config.queue.overflow == Overflow::Accept {
-        warn!("--fail-open: answers that find a queue full go to the addresses of the real clients");
+    match &config.source {
+        SourceConfig::Queues(range, queue) => tell_of_queues(*range, queue),
+        SourceConfig::Devices(names, filter) => tell_of_devices(names, filter),
+        SourceConfig::Nflog(nflog) => tell_of_log(nflog),
     }
     info!("msg listen socket:{}", config.listen);
 }
 
-/// Says what the firewall does not yet do, or does in an old way.
-fn tell_of_rules(rules: &FirewallRules, queues: QueueRange) {
-    let first = queues.first;
+/// Also says what the firewall does not yet do, or does in an old way.
+fn tell_of_queues(range: QueueRange, queue: &QueueConfig) {
+    info!("nfq queue:{range}, length:{}", queue.max_len);
+    if queue.overflow == Overflow::Accept {
+        warn!("--fail-open: answers that find a queue full go to the addresses of the real clients");
+    }
+    let (rules, first) = (FirewallRules::current(), range.first);
     for rule in &rules.old_queue {
         warn!(
             "an ip_queue rule feeds queue 0 only; replace -j QUEUE by -j NFQUEUE --queue-num {first}: {rule}"
         );
     }
-    if !queues.numbers().all(|queue| rules.queues.binary_search(&queue).is_ok()) {
-        let target = if queues.first == queues.last { "--queue-num" } else { "--queue-balance" };
+    if !range.numbers().all(|queue| rules.queues.binary_search(&queue).is_ok()) {
+        let target = if range.first == range.last { "--queue-num" } else { "--queue-balance" };
         info!(
-            "no iptables rule feeds queue {queues} yet: iptables -I OUTPUT -p tcp --sport <application's port> \
-             -j NFQUEUE {target} {queues}"
+            "no iptables rule feeds queue {range} yet: iptables -I OUTPUT -p tcp --sport <application's port> \
+             -j NFQUEUE {target} {range}"
+        );
+    }
+}
+
+fn tell_of_devices(names: &[String], filter: &str) {
+    info!("device:{}", names.join(","));
+    info!("user filter:{filter}");
+    for setting in ["net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"] {
+        let path = format!("/proc/sys/{}", setting.replace('.', "/"));
+        if std::fs::read_to_string(path).is_ok_and(|value| value.trim() != "0") {
+            warn!(
+                "{setting} is on: this host passes the answers on to the real clients; sysctl -w {setting}=0"
+            );
+        }
+    }
+}
+
+fn tell_of_log(nflog: &NflogConfig) {
+    let NflogConfig { group, threshold, flush, .. } = nflog;
+    info!("nflog group:{group}, threshold:{threshold}, flush:{} ms", flush.as_millis());
+    if FirewallRules::current().log_groups.binary_search(group).is_err() {
+        info!(
+            "no iptables rule feeds group {group} yet: scripts/iptables-setup.sh add --nflog --port <application's port>"
         );
     }
 }

@@ -1,8 +1,12 @@
 //! Where the headers of the target's responses come from.
 
+mod device;
+mod nflog;
 mod queue;
 mod queues;
 
+pub(crate) use device::DeviceSource;
+pub(crate) use nflog::NflogSource;
 pub(crate) use queue::QueueSource;
 pub(crate) use queues::QueueThreads;
 

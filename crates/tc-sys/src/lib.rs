@@ -29,6 +29,7 @@ pub mod inject;
 pub mod log;
 pub mod memory;
 mod netlink;
+pub mod nflog;
 pub mod pcap;
 pub mod privilege;
 pub mod process;

@@ -2,6 +2,15 @@
 //!
 //! Headers and lengths are in the byte order of this machine, what netfilter puts into attributes in that of the network.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// While the result lives, no descriptor of such a socket is made in this process by anybody else. Who looks for the one
+/// that nfq hides has to tell it from others.
+pub(crate) fn no_other_descriptors() -> MutexGuard<'static, ()> {
+    static MAKING: Mutex<()> = Mutex::new(());
+    MAKING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// `struct nlmsghdr`: length, type, flags, sequence number, port.
 const HEADER: usize = 16;
 /// `struct nfgenmsg`: family, version, resource.

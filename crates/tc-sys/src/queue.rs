@@ -15,7 +15,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::netlink::Messages;
+use crate::netlink::{Messages, no_other_descriptors};
 use crate::syscall::{options, receive, socket};
 
 mod batch;
@@ -203,6 +203,7 @@ impl Queue {
     ///
     /// When the descriptor cannot be duplicated.
     pub fn monitor(&self) -> io::Result<QueueMonitor> {
+        let _guard = no_other_descriptors();
         Ok(QueueMonitor::new(self.number, self.socket.try_clone()?, Arc::clone(&self.gone)))
     }
 

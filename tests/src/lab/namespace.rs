@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-const ROLES: [&str; 3] = ["client", "online", "target"];
+const ROLES: [&str; 4] = ["client", "online", "target", "assistant"];
 const DIRECTORY: &str = "/run/netns";
 
 /// The namespaces of this process.

@@ -1,4 +1,4 @@
-use super::{Args, Passlist, QueueRange};
+use super::{Args, Passlist, QueueRange, SourceKind};
 use tc_sys::program::{Arguments, Life, Mode, Refusal};
 
 fn read(line: &str) -> Result<Args, Refusal> {
@@ -17,8 +17,8 @@ fn without_arguments_everything_has_the_original_s_default() {
     let args = read("").unwrap();
     assert_eq!((args.port, args.bind.to_string().as_str()), (36_524, "0.0.0.0"));
     let one = QueueRange { first: 0, last: 0 };
-    assert_eq!((args.queue, args.queue_length, args.table_size), (one, 65_536, 65_536));
-    assert!(!args.fail_open);
+    assert_eq!((args.source.queue, args.source.queue_length, args.table_size), (one, 65_536, 65_536));
+    assert!(!args.source.fail_open);
     assert_eq!(args.passlist, None);
     assert_eq!(args.life(), Life::new("intercept", Mode::Foreground, None, None));
 }
@@ -32,7 +32,7 @@ fn every_option_of_the_original_is_understood() {
     assert_eq!(args.passlist.as_ref().unwrap().to_string(), "10.1.2.3/32,10.8.0.0/16,2001:db8::/32");
     assert_eq!((args.port, args.bind.to_string().as_str()), (4000, "::1"));
     let one = QueueRange { first: 3, last: 3 };
-    assert_eq!((args.queue, args.queue_length, args.table_size), (one, 1000, 7));
+    assert_eq!((args.source.queue, args.source.queue_length, args.table_size), (one, 1000, 7));
     let files = (Some("a.log".into()), Some("b.pid".into()));
     assert_eq!(args.life(), Life::new("intercept", Mode::Daemon, files.0, files.1));
 }
@@ -40,9 +40,9 @@ fn every_option_of_the_original_is_understood() {
 #[test]
 fn several_queues_are_named_by_the_first_and_the_last() {
     let args = read("--queue 3:5 --fail-open").unwrap();
-    assert_eq!(args.queue.numbers().collect::<Vec<_>>(), [3, 4, 5]);
-    assert_eq!(args.queue.to_string(), "3:5");
-    assert!(args.fail_open);
+    assert_eq!(args.source.queue.numbers().collect::<Vec<_>>(), [3, 4, 5]);
+    assert_eq!(args.source.queue.to_string(), "3:5");
+    assert!(args.source.fail_open);
 }
 
 #[test]
@@ -56,6 +56,34 @@ fn a_bad_range_of_queues_is_answered_by_what_is_wrong_with_it() {
         let line = format!("invalid value '{range}' for '--queue <FIRST[:LAST]>': {wrong}");
         assert_eq!(refusal(&format!("--queue {range}")), line);
     }
+}
+
+#[test]
+fn devices_are_a_list_and_need_a_filter_and_nothing_of_the_firewall() {
+    let args = read("-i eth0,eth1 -F tcp").unwrap();
+    assert_eq!(
+        (args.source.device, args.source.filter),
+        (vec!["eth0".to_owned(), "eth1".to_owned()], Some("tcp".to_owned()))
+    );
+    assert!(refusal("-i eth0").contains("-F, --filter <EXPRESSION>"));
+    assert!(refusal("-F tcp").contains("-i, --device <DEVICES>"));
+    assert_eq!(
+        refusal("-i eth0, -F tcp"),
+        "-i, --device <DEVICES>: a name is empty; give names with one comma between them"
+    );
+    for other in ["--queue 1", "-q 10", "--fail-open", "-x 10.0.0.1", "--source nflog"] {
+        assert!(refusal(&format!("-i eth0 -F tcp {other}")).contains("cannot be used with"), "{other}");
+    }
+}
+
+#[test]
+fn the_log_has_a_group_a_threshold_and_a_time_and_no_passlist() {
+    let args = read("--source nflog --nflog-group 5 --nflog-threshold 1 --nflog-flush 50").unwrap().source;
+    assert_eq!(args.source, SourceKind::Nflog);
+    assert_eq!((args.nflog_group, args.nflog_threshold, args.nflog_flush.as_millis()), (5, 1, 50));
+    assert!(refusal("--source nflog -x 10.0.0.1").starts_with("-x cannot be used with --source nflog: "));
+    assert!(refusal("--source nflog --nflog-flush 5").ends_with("give a number from 10 to 1000"));
+    assert!(refusal("--source tcp").contains("'tcp'"));
 }
 
 #[test]
@@ -134,7 +162,7 @@ fn a_bad_argument_is_answered_by_one_line_that_names_it_and_the_remedy() {
 
 #[test]
 fn options_of_the_original_that_are_not_built_are_unknown() {
-    for option in ["-i", "-F", "-o", "-n", "-D", "-c", "-t"] {
+    for option in ["-o", "-n", "-D", "-c", "-t"] {
         let expected = format!("unexpected argument '{option}' found; see intercept --help");
         assert_eq!(refusal(&format!("{option} 1")), expected);
     }

@@ -68,6 +68,11 @@ pub(crate) fn balance_rule(queues: &str) {
     shell(&format!("iptables -A OUTPUT -p tcp --sport 8080 -j NFQUEUE --queue-balance {queues}"));
 }
 
+/// Copies the headers of what the application sends to the log.
+pub(crate) fn log_rule(group: u16) {
+    shell(&format!("iptables -A OUTPUT -p tcp --sport 8080 -j NFLOG --nflog-group {group}"));
+}
+
 pub(crate) fn signal(name: &str, pid: &str) {
     shell(&format!("kill -{name} {pid}"));
 }
@@ -89,6 +94,15 @@ pub(crate) fn knock_at(address: [u8; 4]) -> (mio::net::TcpStream, Flow) {
     (stream, Flow { client, target })
 }
 
+/// Waits until a connection that was asked for is there.
+pub(crate) fn await_connection(stream: &mio::net::TcpStream) {
+    let asked = Instant::now();
+    while stream.peer_addr().is_err() {
+        assert!(asked.elapsed() < PATIENCE, "{stream:?} is connected");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 /// Runs intercept to its end.
 pub(crate) fn run(arguments: &[&str]) -> Output {
     Command::new(BINARY).args(arguments).output().unwrap()
@@ -103,6 +117,11 @@ pub(crate) struct Intercept {
 impl Intercept {
     /// Returns when it is ready.
     pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::start_telling(arguments).0
+    }
+
+    /// The same, with what it logged before.
+    pub(crate) fn start_telling(arguments: &[&str]) -> (Self, String) {
         let mut child = Command::new(BINARY).args(arguments).stderr(Stdio::piped()).spawn().unwrap();
         let lines = read_lines(child.stderr.take().unwrap());
         let mut told = String::new();
@@ -110,7 +129,7 @@ impl Intercept {
             let line = lines.recv_timeout(PATIENCE);
             told += &line.unwrap_or_else(|_| panic!("it is not ready: {told}"));
         }
-        Self { child, lines }
+        (Self { child, lines }, told)
     }
 
     pub(crate) fn pid(&self) -> u32 {

@@ -4,7 +4,8 @@
 mod bench;
 
 use bench::{
-    APPLICATION, Intercept, Tcpcopy, balance_rule, in_namespace, knock, knock_at, queue_rule, run, signal,
+    APPLICATION, Intercept, Tcpcopy, await_connection, balance_rule, in_namespace, knock, knock_at, log_rule,
+    queue_rule, run, signal,
 };
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
@@ -76,8 +77,7 @@ fn several_queues_serve_one_tunnel_and_one_passlist() {
         assert_eq!(flows, knocking.iter().map(|(_, flow)| *flow).collect::<Vec<_>>());
         for last in 1..=40 {
             let (client, _) = knock_at([10, 9, 1, last]);
-            std::thread::sleep(Duration::from_millis(5));
-            assert!(client.peer_addr().is_ok(), "10.9.1.{last} is connected");
+            await_connection(&client);
         }
         let queues = std::fs::read_to_string("/proc/net/netfilter/nfnetlink_queue").unwrap();
         let used = queues.lines().filter(|line| line.split_whitespace().nth(7) != Some("0")).count();
@@ -85,6 +85,66 @@ fn several_queues_serve_one_tunnel_and_one_passlist() {
         let log = intercept.stop();
         assert!(log.contains(", passed:") && log.contains(" queue total:"), "{log}");
         assert!(log.contains(", waiting:0, kernel dropped:0, user dropped:0, overruns:0"), "{log}");
+    });
+}
+
+#[test]
+fn a_device_is_captured_on_with_a_filter_and_forwarding_is_warned_of() {
+    in_namespace("a_device_is_captured_on_with_a_filter_and_forwarding_is_warned_of", || {
+        std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").unwrap();
+        let (mut intercept, told) =
+            Intercept::start_telling(&["-i", "lo", "-F", "tcp src port 8080 and tcp[tcpflags] & tcp-syn != 0"]);
+        assert!(told.contains("net.ipv4.ip_forward is on: "), "{told}");
+        assert!(told.contains("device:lo") && !told.contains("nfq queue"), "{told}");
+        let _application = TcpListener::bind(APPLICATION).unwrap();
+        let mut tcpcopy = Tcpcopy::connect(6);
+        let (client, flow) = knock();
+        tcpcopy.announce(flow);
+        let header = tcpcopy.next_header();
+        assert_eq!((header.flow(), header.0.flags), (flow, Flags::SYN | Flags::ACK));
+        await_connection(&client);
+        tcpcopy.expect_silence();
+        let log = intercept.stop();
+        assert!(log.contains(", captured:1, kernel dropped:0, not IP:0"), "{log}");
+    });
+}
+
+#[test]
+fn a_bad_device_and_a_bad_filter_are_named() {
+    in_namespace("a_bad_device_and_a_bad_filter_are_named", || {
+        let (line, code) = failure(&run(&["-i", "eth77", "-F", "tcp"]));
+        assert_eq!((code, line.contains("cannot capture on eth77: ")), (Some(1), true), "{line}");
+        assert!(line.contains("this host has: "), "{line}");
+        let (line, code) = failure(&run(&["-i", "lo", "-F", "tcp prot 80"]));
+        assert_eq!(
+            (code, line.contains("cannot compile the filter 'tcp prot 80': ")),
+            (Some(1), true),
+            "{line}"
+        );
+    });
+}
+
+#[test]
+fn headers_come_from_the_netfilter_log_without_a_verdict() {
+    in_namespace("headers_come_from_the_netfilter_log_without_a_verdict", || {
+        let mut intercept = Intercept::start(&["--source", "nflog", "--nflog-group", "5"]);
+        log_rule(5);
+        let held = failure(&run(&["--source", "nflog", "--nflog-group", "5", "-p", "4000"])).0;
+        assert!(
+            held.contains("cannot open netfilter log group 5: ") && held.contains("choose another group"),
+            "{held}"
+        );
+        let _application = TcpListener::bind(APPLICATION).unwrap();
+        let mut tcpcopy = Tcpcopy::connect(6);
+        let (client, flow) = knock();
+        tcpcopy.announce(flow);
+        assert_eq!(tcpcopy.next_header().flow(), flow);
+        await_connection(&client);
+        let log = intercept.stop();
+        assert!(
+            log.contains(", log received:") && log.contains(", lost:0, overruns:0, recv errors:0"),
+            "{log}"
+        );
     });
 }
 

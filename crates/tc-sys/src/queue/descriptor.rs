@@ -2,17 +2,14 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
-use std::sync::{Mutex, PoisonError};
 
+use crate::netlink::no_other_descriptors;
 use crate::syscall::{options, socket};
-
-/// Two threads that open at the same time would see each other's descriptor.
-static OPENING: Mutex<()> = Mutex::new(());
 
 /// Opens nfq's socket and finds it: the `NETLINK_NETFILTER` socket that was not there before. The descriptor returned
 /// is a duplicate, and nfq's own becomes close-on-exec, which nfq forgets.
 pub(super) fn open() -> io::Result<(nfq::Queue, OwnedFd)> {
-    let _one_at_a_time = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
+    let _guard = no_other_descriptors();
     let before = netfilter_sockets()?;
     let queue = nfq::Queue::open()?;
     let new: Vec<_> = netfilter_sockets()?.into_iter().filter(|fd| !before.contains(fd)).collect();

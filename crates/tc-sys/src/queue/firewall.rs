@@ -12,6 +12,8 @@ pub struct FirewallRules {
     pub old_queue: Vec<String>,
     /// The numbers of the queues that `NFQUEUE` rules feed, ascending.
     pub queues: Vec<u16>,
+    /// The numbers of the groups that `NFLOG` rules feed, ascending.
+    pub log_groups: Vec<u16>,
 }
 
 impl FirewallRules {
@@ -24,11 +26,14 @@ impl FirewallRules {
             match value_of(&words, "-j").or_else(|| value_of(&words, "--jump")) {
                 Some("QUEUE") => rules.old_queue.push(line.to_owned()),
                 Some("NFQUEUE") => rules.queues.extend(numbers(&words)),
+                Some("NFLOG") => rules.log_groups.push(number_of(&words, "--nflog-group")),
                 _ => {}
             }
         }
-        rules.queues.sort_unstable();
-        rules.queues.dedup();
+        for numbers in [&mut rules.queues, &mut rules.log_groups] {
+            numbers.sort_unstable();
+            numbers.dedup();
+        }
         rules
     }
 
@@ -47,13 +52,17 @@ fn value_of<'a>(words: &[&'a str], option: &str) -> Option<&'a str> {
     words.get(at + 1).copied()
 }
 
+fn number_of(words: &[&str], option: &str) -> u16 {
+    value_of(words, option).and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
 fn numbers(words: &[&str]) -> std::ops::RangeInclusive<u16> {
     let number = |text: &str| text.parse().ok();
     let balanced = || {
         let (first, last) = value_of(words, "--queue-balance")?.split_once(':')?;
         Some(number(first)?..=number(last)?)
     };
-    let single = value_of(words, "--queue-num").and_then(number).unwrap_or(0);
+    let single = number_of(words, "--queue-num");
     balanced().unwrap_or(single..=single)
 }
 
@@ -71,6 +80,8 @@ mod tests {
 -A OUTPUT -p tcp -m tcp --sport 83 -j NFQUEUE
 -A OUTPUT -p tcp -m tcp --sport 84 -j QUEUE-LIKE
 -A OUTPUT -p tcp -m comment --comment QUEUE -j ACCEPT
+-A OUTPUT -p tcp -m tcp --sport 85 -j NFLOG --nflog-group 9 --nflog-size 128
+-A OUTPUT -p tcp -m tcp --sport 86 -j NFLOG
 COMMIT
 ";
 
@@ -80,7 +91,8 @@ COMMIT
     }
 
     #[test]
-    fn the_queues_that_rules_feed_are_listed() {
+    fn the_queues_and_groups_that_rules_feed_are_listed() {
+        assert_eq!(FirewallRules::parse(SAVED).log_groups, [0, 9]);
         assert_eq!(FirewallRules::parse(SAVED).queues, [0, 2, 3, 4, 7]);
         assert_eq!(FirewallRules::parse(""), FirewallRules::default());
     }

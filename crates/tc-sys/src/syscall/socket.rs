@@ -63,6 +63,16 @@ fn wait(fd: BorrowedFd<'_>, events: libc::c_short, timeout: Duration) -> io::Res
     Ok(syscall!(poll(&raw mut entry, 1, milliseconds))? > 0)
 }
 
+/// Gives a netlink socket a port of its own (bind(2), netlink(7)).
+pub(crate) fn bind_netlink(fd: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: an address of integers, for which zero is a value.
+    let mut address: libc::sockaddr_nl = unsafe { std::mem::zeroed() };
+    address.nl_family = super::transmit::family(libc::AF_NETLINK);
+    let length = super::options::length_of::<libc::sockaddr_nl>();
+    // SAFETY: an address of `length` octets, which is only read.
+    syscall!(bind(fd.as_raw_fd(), (&raw const address).cast(), length)).map(drop)
+}
+
 /// The port that the kernel gave to a bound netlink socket (getsockname(2)).
 pub(crate) fn netlink_port(fd: BorrowedFd<'_>) -> io::Result<u32> {
     // SAFETY: an address of integers, for which zero is a value.
@@ -73,8 +83,7 @@ pub(crate) fn netlink_port(fd: BorrowedFd<'_>) -> io::Result<u32> {
     Ok(address.nl_pid)
 }
 
-/// As [`wait_writable`] for reading, for tests.
-#[cfg(test)]
+/// As [`wait_writable`] for reading.
 pub(crate) fn wait_readable(fd: BorrowedFd<'_>, timeout: Duration) -> io::Result<bool> {
     wait(fd, libc::POLLIN, timeout)
 }

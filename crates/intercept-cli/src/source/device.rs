@@ -1,0 +1,113 @@
+//! Devices of an assistant host, to which the target host routes its answers: captured at the link layer. The answers
+//! end here because this host does not forward; nobody waits for a verdict.
+
+use super::{Report, Served, Source};
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::time::Instant;
+use tc_core::relay::Relay;
+use tc_proto::link::{Frame, LinkType};
+use tc_sys::pcap::{DeviceCapture, DeviceConfig, PcapError};
+
+/// Frames that are taken from one device before the others have their turn.
+const MAX_FRAMES: usize = 512;
+
+/// All devices.
+#[derive(Debug)]
+pub(crate) struct DeviceSource {
+    devices: Vec<Device>,
+    /// Frames that came.
+    captured: u64,
+    /// Those without an IP packet.
+    foreign: u64,
+    /// Frames that the kernel had lost at the report before.
+    lost: u64,
+}
+
+#[derive(Debug)]
+struct Device {
+    capture: DeviceCapture,
+    link: LinkType,
+}
+
+impl DeviceSource {
+    /// Opens the devices of these names, all with the same filter.
+    pub(crate) fn open(names: &[String], filter: &str) -> Result<Self, PcapError> {
+        let devices = names.iter().map(|name| Device::open(name, filter)).collect::<Result<_, _>>()?;
+        Ok(Self { devices, captured: 0, foreign: 0, lost: 0 })
+    }
+
+    /// Frames that the kernel could not hand over.
+    fn dropped(&mut self) -> Result<u64, PcapError> {
+        self.devices.iter_mut().map(|device| Ok(device.capture.statistics()?.dropped)).sum()
+    }
+}
+
+impl Device {
+    fn open(name: &str, filter: &str) -> Result<Self, PcapError> {
+        let capture = DeviceCapture::open(&DeviceConfig::headers(name, filter))?;
+        let number = capture.link().0;
+        let link = u32::try_from(number).ok().and_then(LinkType::from_number);
+        let link = link.ok_or_else(|| PcapError::Device {
+            device: name.to_owned(),
+            reason: format!("its frames are of link type {number}, which is not supported"),
+            devices: Vec::new(),
+        })?;
+        Ok(Self { capture, link })
+    }
+
+    /// Passes what waits to the relay; how many frames those were, and how many of them were not IP.
+    fn serve(&mut self, now: Instant, relay: &mut Relay) -> Result<(usize, u64), PcapError> {
+        let mut foreign = 0;
+        for taken in 0..MAX_FRAMES {
+            let Some(frame) = self.capture.next_frame()? else { return Ok((taken, foreign)) };
+            match Frame::parse(self.link, frame.octets) {
+                Ok(found) => {
+                    relay.handle_response(now, found.packet);
+                }
+                Err(_) => foreign += 1,
+            }
+        }
+        Ok((MAX_FRAMES, foreign))
+    }
+}
+
+impl Source for DeviceSource {
+    fn raw_fds(&self) -> Vec<RawFd> {
+        self.devices.iter().map(|device| device.capture.as_raw_fd()).collect()
+    }
+
+    fn serve(&mut self, now: Instant, relay: &mut Relay) -> Served {
+        let (mut total, mut more, mut failure) = (0, false, None);
+        for device in &mut self.devices {
+            match device.serve(now, relay) {
+                Ok((taken, foreign)) => {
+                    total += taken;
+                    more |= taken == MAX_FRAMES;
+                    self.foreign += foreign;
+                }
+                Err(error) => failure = Some(error),
+            }
+        }
+        self.captured += total as u64;
+        if let Some(error) = failure {
+            return Served::Failed("capture", io::Error::other(error.to_string()));
+        }
+        if more { Served::More(total) } else { Served::Drained(total) }
+    }
+
+    fn report(&mut self) -> Report {
+        let dropped = match self.dropped() {
+            Ok(dropped) => dropped,
+            Err(error) => {
+                return Report { line: "devices unknown".to_owned(), warnings: vec![error.to_string()] };
+            }
+        };
+        let more = dropped.saturating_sub(std::mem::replace(&mut self.lost, dropped));
+        let warnings = (more > 0).then(|| format!("the devices lost {more} answers, {dropped} in all"));
+        Report {
+            line: format!("captured:{}, kernel dropped:{dropped}, not IP:{}", self.captured, self.foreign),
+            warnings: warnings.into_iter().collect(),
+        }
+    }
+}
