@@ -13,6 +13,11 @@ pub struct ReplayConfig {
     pub pace: Pace,
     /// How long anything waits at most for the target to begin its answer to what was before.
     pub answer_limit: Duration,
+    /// Where captured packets come from.
+    pub origin: Origin,
+    /// How long a hole in the captured stream may last. A client whose packet was lost sends it again before, so an
+    /// older hole was never seen by the capture.
+    pub hole_limit: Duration,
     /// Which client connections are replayed.
     pub admission: Admission,
     /// Octets of the largest packet sent to the target, IP header included.
@@ -52,6 +57,8 @@ impl Default for ReplayConfig {
         Self {
             pace: Pace::default(),
             answer_limit: Duration::from_secs(30),
+            origin: Origin::default(),
+            hole_limit: Duration::from_secs(3),
             admission: Admission::default(),
             mtu: 1500,
             mss: None,
@@ -65,6 +72,16 @@ impl Default for ReplayConfig {
             compare: None,
         }
     }
+}
+
+/// Where captured packets come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Origin {
+    /// From the wire, where replayed packets pass by as well.
+    #[default]
+    Wire,
+    /// From a file: a packet to a target is a client's if `-x` names its address as that of the online server.
+    File,
 }
 
 /// When the next request of a connection may go, once it was captured.

@@ -102,6 +102,8 @@ pub struct RequestCounters {
     pub sent: u64,
     /// The target began to answer.
     pub answered: u64,
+    /// Sent, and then reset as the client did, before the target began to answer.
+    pub abandoned: u64,
     /// Sent although the target gave no answer to the one before, after the longest wait.
     pub unanswered: u64,
     /// Given up: the target closed on them, or was not there.
@@ -208,7 +210,7 @@ addable! {
         out_of_window, overflows, unmapped, replayed, malformed, fragments, refused, not_sampled,
     }
     ReassemblyCounters { fragments, reassembled, used, duplicates, overlapping, expired, evicted }
-    RequestCounters { captured, sent, answered, unanswered, given_up }
+    RequestCounters { captured, sent, answered, abandoned, unanswered, given_up }
     SentCounters {
         packets, syns, data, octets, acks, fins, resets, retransmissions, timeouts, fast_recoveries,
         probes,

@@ -4,6 +4,7 @@ mod answers;
 mod entry;
 mod fragments;
 mod intake;
+mod recording;
 mod routes;
 mod strays;
 mod timers;
@@ -60,6 +61,8 @@ pub struct Replayer {
     strays: Strays,
     reassembler: Reassembler,
     octets: usize,
+    /// Sessions that are busy.
+    busy: usize,
     /// When the first packet was captured.
     started: Option<Instant>,
     counters: Counters,
@@ -85,6 +88,7 @@ impl Replayer {
             strays: Strays::default(),
             reassembler: Reassembler::default(),
             octets: 0,
+            busy: 0,
             started: None,
             counters: Counters::default(),
             comparison: config.compare.map(|config| Box::new(Comparison::new(config))),
@@ -246,9 +250,11 @@ impl Replayer {
         }
     }
 
-    /// Counts the memory of a session anew.
+    /// Counts the memory of a session anew, and whether it is busy.
     fn account(&mut self, index: usize) {
         let Some(entry) = self.entries.get_mut(index) else { return };
+        let busy = entry.session.is_busy();
+        self.busy = self.busy + usize::from(busy) - usize::from(std::mem::replace(&mut entry.busy, busy));
         let octets = entry.session.memory() + SESSION_OCTETS;
         self.octets = self.octets + octets - entry.octets;
         entry.octets = octets;
@@ -307,6 +313,8 @@ impl Replayer {
             self.remove(index);
             return;
         }
+        self.account(index);
+        let Some(entry) = self.entries.get_mut(index) else { return };
         if let Some((deadline, timer)) = entry.session.poll_timeout()
             && entry.scheduled.is_none_or(|scheduled| deadline < scheduled)
         {
@@ -319,6 +327,7 @@ impl Replayer {
         let Some(mut entry) = self.entries.try_remove(index) else { return };
         self.end_compared(&mut entry);
         self.octets -= entry.octets;
+        self.busy -= usize::from(entry.busy);
         self.timers.remove(index, entry.scheduled);
         self.by_age.remove(&entry.born);
         if self.by_connection.get(&entry.connection) == Some(&index) {

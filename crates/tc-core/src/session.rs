@@ -38,9 +38,6 @@ use std::time::{Duration, Instant};
 use stream::ClientStream;
 use tc_proto::{Flow, IpFields, PacketRef, SeqNum};
 
-/// A hole in the captured stream that is older than this was never seen by the capture: a client whose packet
-/// was lost sends it again before.
-const HOLE_LIMIT: Duration = Duration::from_secs(3);
 /// How long a closed session is remembered: the other side may repeat its last words (TIME-WAIT of RFC 9293 is
 /// four minutes; nothing but a repeated FIN is expected here).
 const LINGER: Duration = Duration::from_secs(2);
@@ -86,6 +83,13 @@ struct Said {
     octets: usize,
     /// Whether the last of them were pushed.
     pushed: bool,
+}
+
+impl Synchronized {
+    /// Whether the target has not begun to answer the latest request.
+    fn awaits_answer(&self) -> bool {
+        self.sent_turn.is_some_and(|(turn, _)| self.answered <= turn)
+    }
 }
 
 /// A SYN on its way.
@@ -237,6 +241,24 @@ impl Session {
         wait.or_else(|| self.stream.has_hole().then_some(Waiting::Hole))
     }
 
+    /// Whether the session has something to send, or waits: for the target's acknowledgment, for an answer to its latest
+    /// request, for what fills a hole.
+    pub(crate) fn is_busy(&self) -> bool {
+        let opens_or_sends = match &self.state {
+            State::Routing | State::SynSent(_) => true,
+            State::Synchronized(sync) => sync.awaits_answer() || sync.wait.is_some() || sync.snd.flight() > 0,
+            State::Idle | State::Lingering { .. } | State::Closed => self.wants_flow,
+        };
+        opens_or_sends || self.stream.has_hole()
+    }
+
+    /// Gives a hole in the captured stream another limit, from now on.
+    pub(crate) fn limit_hole(&mut self, cx: &Context<'_>) {
+        if self.stream.has_hole() {
+            self.timers.set(Timer::Hole, cx.now + cx.config.hole_limit);
+        }
+    }
+
     /// The next deadline and its reason.
     pub(crate) fn poll_timeout(&self) -> Option<(Instant, Timer)> {
         self.timers.next_timeout()
@@ -285,11 +307,11 @@ impl Session {
         match offered {
             Offered::Data => {
                 // What is missing now is missing since now.
-                self.timers.set(Timer::Hole, cx.now + HOLE_LIMIT);
+                self.timers.set(Timer::Hole, cx.now + cx.config.hole_limit);
                 self.on_client_data(cx);
             }
             Offered::End => self.on_client_end(cx),
-            Offered::Held => self.timers.set_if_unset(Timer::Hole, cx.now + HOLE_LIMIT),
+            Offered::Held => self.timers.set_if_unset(Timer::Hole, cx.now + cx.config.hole_limit),
             Offered::Overflow => self.close(cx, CloseReason::Overflow),
             Offered::Ack | Offered::Retransmission | Offered::NotJoined | Offered::OutOfWindow => {}
         }

@@ -33,10 +33,22 @@ pub(super) struct Entry {
     pub(super) scheduled: Option<Instant>,
     /// The part of the replayer's memory that was counted for it.
     pub(super) octets: usize,
+    /// Whether it was counted among the busy ones.
+    pub(super) busy: bool,
 }
 
 impl Entry {
     pub(super) fn new(connection: Connection, target: SocketAddr, born: u64, session: Session) -> Self {
-        Self { connection, target, born, session, ready: false, detached: false, scheduled: None, octets: 0 }
+        Self {
+            connection,
+            target,
+            born,
+            session,
+            ready: false,
+            detached: false,
+            scheduled: None,
+            octets: 0,
+            busy: false,
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Replayer;
 use super::entry::{Connection, Entry};
-use crate::config::{Join, Ramp};
+use crate::config::{Join, Origin, Ramp};
 use crate::counters::CapturedCounters;
 use crate::session::{Context, Session};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -59,11 +59,13 @@ impl Replayer {
 
     /// Where packets to this address and port of the online host go; a packet that goes nowhere is counted.
     fn target_of(&mut self, destination: SocketAddr) -> Option<SocketAddr> {
-        if self.mappings.iter().any(|mapping| mapping.target == destination) {
+        let mapping = self.mappings.iter().find(|mapping| mapping.takes(destination));
+        let named =
+            self.config.origin == Origin::File && mapping.is_some_and(|mapping| mapping.online.is_some());
+        if !named && self.mappings.iter().any(|mapping| mapping.target == destination) {
             self.counters.captured.replayed += 1;
             return None;
         }
-        let mapping = self.mappings.iter().find(|mapping| mapping.takes(destination));
         if mapping.is_none() {
             self.counters.captured.unmapped += 1;
         }

@@ -1,7 +1,7 @@
 //! What happens when time passes.
 
 use super::admit::Wait;
-use super::{Context, HOLE_LIMIT, MAX_TIMEOUTS, Session, State, Synchronized};
+use super::{Context, MAX_TIMEOUTS, Session, State, Synchronized};
 use crate::CloseReason;
 use crate::timer::{Timer, TimerTable};
 use std::time::Duration;
@@ -62,7 +62,7 @@ impl Session {
     /// What lies before the hole is sent first.
     fn on_hole_timeout(&mut self, cx: &mut Context<'_>) {
         if self.is_live() && self.stream.first_turn().is_some() {
-            self.timers.set(Timer::Hole, cx.now + HOLE_LIMIT);
+            self.timers.set(Timer::Hole, cx.now + cx.config.hole_limit);
             return;
         }
         cx.counters.sessions.holes += 1;
@@ -78,7 +78,7 @@ impl Session {
         self.restart_idle_timer(cx);
         self.want_flow_for_next_request(cx);
         if self.stream.has_hole() {
-            self.timers.set(Timer::Hole, cx.now + HOLE_LIMIT);
+            self.timers.set(Timer::Hole, cx.now + cx.config.hole_limit);
         }
         if self.stream.end().is_some() {
             self.on_client_end(cx);

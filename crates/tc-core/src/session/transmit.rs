@@ -33,6 +33,7 @@ impl Session {
             State::Synchronized(sync) => match sync.transmit(cx, &mut out) {
                 Sent::Packet(transmit) => Some(transmit),
                 Sent::Reset(transmit) => {
+                    cx.counters.requests.abandoned += u64::from(sync.awaits_answer());
                     self.close(cx, CloseReason::ClientReset);
                     Some(transmit)
                 }
