@@ -124,6 +124,7 @@ END_TO_END=(
     check
     command_line
     harness
+    offline
     privileges
     replication
     resilience

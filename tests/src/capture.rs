@@ -60,7 +60,7 @@ impl Trace {
     }
 }
 
-fn await_listening(tcpdump: &mut Process, lab: &Lab, name: &str) {
+pub(crate) fn await_listening(tcpdump: &mut Process, lab: &Lab, name: &str) {
     let errors = lab.directory().join(format!("{name}.err"));
     await_process(tcpdump, "captures", READY_LIMIT, || {
         std::fs::read_to_string(&errors).is_ok_and(|text| text.contains("listening on"))

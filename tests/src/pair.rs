@@ -137,7 +137,7 @@ impl Pair {
     }
 }
 
-fn start_intercept(lab: &Lab, binaries: &Binaries, arguments: Arguments<'_>) -> Process {
+pub(crate) fn start_intercept(lab: &Lab, binaries: &Binaries, arguments: Arguments<'_>) -> Process {
     let (host, _) = lab.intercept_host();
     let mut command = host.command(&binaries.intercept);
     command.args(["-l", &log_path(lab.directory(), "intercept")]);
@@ -164,7 +164,7 @@ fn await_capture(process: &mut Process, lab: &Lab, before: usize) {
     await_process(process, "captures", READY_LIMIT, || sockets.captures() > before);
 }
 
-fn log_path(directory: &Path, name: &str) -> String {
+pub(crate) fn log_path(directory: &Path, name: &str) -> String {
     let path = directory.join(format!("{name}.log"));
     path.to_string_lossy().into_owned()
 }

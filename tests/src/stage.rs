@@ -1,11 +1,13 @@
 //! A lab with an application on both hosts, the programs under test, and the comparison of what arrived.
 
 mod application;
+mod recorded;
 mod replay;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
+pub use recorded::{Recording, Replayed};
 pub use replay::Replay;
 
 use application::{Application, Source};

@@ -39,6 +39,7 @@ pub mod socket;
 mod syscall;
 #[cfg(test)]
 mod testing;
+pub mod timer;
 
 pub use error::SysError;
 

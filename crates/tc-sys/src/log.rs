@@ -14,6 +14,8 @@ mod sink;
 use format::OriginalFormat;
 use sink::Sink;
 
+pub use sink::set_aside;
+
 /// Where the lines go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum LogTarget {

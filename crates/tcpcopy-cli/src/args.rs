@@ -4,9 +4,11 @@
     reason = "the comments are the help, where brackets mean what may be left out"
 )]
 
+use crate::offline::{Input, Speed};
 use clap::Parser;
 use std::fmt::Display;
 use std::net::Ipv4Addr;
+use std::num::NonZeroU32;
 use std::str::FromStr;
 use tc_core::{ClientPool, Mapping};
 use tc_proto::DEFAULT_TUNNEL_PORT;
@@ -28,6 +30,9 @@ Examples:
   Replay port 80 of this host to 10.16.12.11, clients appearing as 10.16.12.12:
       tcpcopy -x 80-10.16.12.11:80 -c 10.16.12.12
 
+  Replay what was captured before, twice as fast, on any host:
+      tcpcopy -i online.pcap,more.pcap.gz -x 80-10.16.12.11:80 -a 2
+
   Replay one of this host's addresses, clients spread over a network, intercept on another host:
       tcpcopy -x 192.0.2.7:80-10.16.12.11:8080 -c 10.16.13.0/24 -s 10.16.12.20
 
@@ -40,8 +45,8 @@ Signals:
   SIGUSR1          write the statistics now
 
 Exit status:
-  0  stopped on request; with -d: started
-  1  failed while starting or running
+  0  stopped on request; with -d: started; files: all was replayed and answered
+  1  failed while starting or running; files: something was lost
   2  wrong usage
 
 Privileges:
@@ -80,11 +85,31 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "LIST", value_parser = ClientPool::from_str)]
     pub(crate) clients: Option<ClientPool>,
 
-    /// Interfaces on which to capture
+    /// Interfaces on which to capture, or files to replay
     ///
-    /// A comma list of names. The default is all of them, loopback included.
+    /// A comma list of names. The default is all interfaces, loopback included. What exists as a file is replayed from
+    /// there, - is standard input: pcap and pcapng as tcpdump writes them, compressed by gzip or zstd or not, several
+    /// files in the order of their times. tcpcopy then ends by itself, with a summary.
     #[arg(short, long, value_name = "LIST", value_delimiter = ',', value_parser = interface)]
     pub(crate) interfaces: Vec<String>,
+
+    /// How fast to replay files
+    ///
+    /// A factor from 0.001 to 1000, or max: as fast as the target can. The default is the speed of the capture.
+    #[arg(short, long, value_name = "FACTOR", default_value = "1", value_parser = speed)]
+    pub(crate) acceleration: Speed,
+
+    /// Shorten longer gaps between packets of files to so many milliseconds
+    ///
+    /// As they were captured, before -a.
+    #[arg(short = 'I', long, value_name = "MS", value_parser = milliseconds)]
+    pub(crate) interval: Option<u32>,
+
+    /// Replay files so many times
+    ///
+    /// One time after the other, over new connections each. From 1 to 1000000.
+    #[arg(short = 'T', long, value_name = "NUMBER", default_value_t = 1, value_parser = times)]
+    pub(crate) times: u32,
 
     /// How to capture: ring or pnet
     ///
@@ -220,8 +245,34 @@ impl Arguments for Args {
                 return Err(format!("-c has no IPv4 address, which target {} needs; add one", mapping.target));
             }
         }
+        self.check_files()?;
         if self.keepalive_timeout.is_some_and(|keepalive| keepalive < self.session_timeout) {
             return Err("-k is less than -t; give it the same or more".to_owned());
+        }
+        Ok(())
+    }
+}
+
+impl Args {
+    /// What goes with files, and with nothing else.
+    fn check_files(&self) -> Result<(), String> {
+        let files = self.interfaces.iter().filter(|name| Input::named(name).is_some()).count();
+        // No interface has such a name.
+        if let Some(absent) = self.interfaces.iter().find(|name| files == 0 && name.contains('/')) {
+            return Err(format!("-i '{absent}': there is no such file or interface"));
+        }
+        if files == 0 {
+            let set = self.acceleration != Speed::ORIGINAL || self.interval.is_some() || self.times != 1;
+            return if set { Err("-a, -I and -T are for files; name one with -i".to_owned()) } else { Ok(()) };
+        }
+        if let Some(other) = self.interfaces.iter().find(|name| Input::named(name).is_none()) {
+            return Err(format!("-i '{other}': there is no such file; give either files or interfaces"));
+        }
+        if self.interfaces.iter().filter(|name| *name == "-").count() > 1 {
+            return Err("-i names standard input twice".to_owned());
+        }
+        if self.threads > 1 {
+            return Err("--threads is for live traffic; files are replayed by one".to_owned());
         }
         Ok(())
     }
@@ -297,6 +348,24 @@ fn client_address(text: &str) -> Result<Ipv4Addr, String> {
 
 fn connections(text: &str) -> Result<u8, String> {
     number(text, 1..=16)
+}
+
+fn milliseconds(text: &str) -> Result<u32, String> {
+    number(text, 1..=86_400_000)
+}
+
+fn times(text: &str) -> Result<u32, String> {
+    number(text, 1..=1_000_000)
+}
+
+fn speed(text: &str) -> Result<Speed, String> {
+    if text == "max" {
+        return Ok(Speed::Unlimited);
+    }
+    let factor = text.parse().ok().filter(|factor| (0.001..=1000.0).contains(factor));
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is at most a million")]
+    let thousandths = factor.and_then(|factor: f64| NonZeroU32::new((factor * 1000.0).round() as u32));
+    thousandths.map(Speed::Thousandths).ok_or_else(|| "give a factor from 0.001 to 1000, or max".to_owned())
 }
 
 fn threads(text: &str) -> Result<u16, String> {

@@ -1,6 +1,7 @@
 //! What the program does with the arguments.
 
 use crate::args::{Args, Peer};
+use crate::offline::{Input, OfflineConfig, Speed};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -9,6 +10,9 @@ use tc_sys::capture::{Backend, CaptureConfig, CaptureRule};
 
 /// How many seconds the keep-alive timeout is longer than the session timeout unless told otherwise.
 const KEEPALIVE_MARGIN: u32 = 120;
+
+/// At the speed of the target the files stand still from time to time, and what fills a hole waits in them.
+const HOLE_LIMIT_UNLIMITED: Duration = Duration::from_mins(1);
 
 /// What follows when an intercept cannot be reached at the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +30,13 @@ pub(crate) struct Intercept {
     pub(crate) scope: RouteScope,
 }
 
+/// Where packets come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Wire,
+    Files(OfflineConfig),
+}
+
 /// The configuration.
 #[derive(Debug)]
 pub(crate) struct Config {
@@ -37,6 +48,7 @@ pub(crate) struct Config {
     pub(crate) connections: usize,
     pub(crate) intercepts: Vec<Intercept>,
     pub(crate) mappings: Vec<Mapping>,
+    pub(crate) origin: Origin,
     pub(crate) replay: ReplayConfig,
     /// What `-x` said, for the log.
     pub(crate) target: String,
@@ -47,7 +59,8 @@ pub(crate) struct Config {
 impl From<Args> for Config {
     fn from(args: Args) -> Self {
         let target = args.mappings.to_string();
-        let replay = replay_config(&args);
+        let origin = origin(&args);
+        let replay = replay_config(&args, &origin);
         let mappings = args.mappings.0;
         Self {
             backend: Some(args.capture),
@@ -56,6 +69,7 @@ impl From<Args> for Config {
             connections: usize::from(args.connections).div_ceil(args.threads.into()),
             intercepts: intercepts(&mappings, args.intercepts, args.port),
             mappings,
+            origin,
             replay,
             target,
             threads: args.threads,
@@ -64,7 +78,21 @@ impl From<Args> for Config {
     }
 }
 
-fn replay_config(args: &Args) -> ReplayConfig {
+/// Files when `-i` names some, else the wire.
+fn origin(args: &Args) -> Origin {
+    let inputs: Vec<_> = args.interfaces.iter().filter_map(|name| Input::named(name)).collect();
+    if inputs.is_empty() {
+        return Origin::Wire;
+    }
+    Origin::Files(OfflineConfig {
+        inputs,
+        speed: args.acceleration,
+        longest_gap: args.interval.map(|ms| Duration::from_millis(ms.into())),
+        passes: args.times,
+    })
+}
+
+fn replay_config(args: &Args, origin: &Origin) -> ReplayConfig {
     let seconds = |seconds: u32| Duration::from_secs(seconds.into());
     let admission = Admission {
         percentage: args.rate,
@@ -74,7 +102,17 @@ fn replay_config(args: &Args) -> ReplayConfig {
         port_shift: args.port_factor,
         loopback_client: args.host.map(IpAddr::from),
     };
+    let defaults = ReplayConfig::default();
+    let (packets_from, hole_limit) = match origin {
+        Origin::Wire => (tc_core::Origin::Wire, defaults.hole_limit),
+        Origin::Files(files) if files.speed == Speed::Unlimited => {
+            (tc_core::Origin::File, HOLE_LIMIT_UNLIMITED)
+        }
+        Origin::Files(_) => (tc_core::Origin::File, defaults.hole_limit),
+    };
     ReplayConfig {
+        origin: packets_from,
+        hole_limit,
         pace: if args.no_wait { Pace::Unanswered } else { Pace::Answered },
         admission,
         mtu: args.mtu.into(),
@@ -83,7 +121,7 @@ fn replay_config(args: &Args) -> ReplayConfig {
         session_timeout: seconds(args.session_timeout),
         keepalive_timeout: seconds(args.keepalive_timeout.unwrap_or(args.session_timeout + KEEPALIVE_MARGIN)),
         max_octets: (args.memory as usize) << 20,
-        ..ReplayConfig::default()
+        ..defaults
     }
 }
 

@@ -1,5 +1,6 @@
 //! Why the program ends with exit code 1.
 
+use crate::offline::{FileError, Incomplete};
 use tc_sys::SysError;
 use tc_sys::capture::CaptureError;
 use tc_sys::log::LogError;
@@ -9,6 +10,10 @@ use tc_sys::log::LogError;
 pub(crate) enum Error {
     #[error(transparent)]
     Capture(#[from] CaptureError),
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
+    Incomplete(#[from] Incomplete),
     #[error(transparent)]
     Log(#[from] LogError),
     #[error(transparent)]

@@ -5,6 +5,8 @@ mod check;
 mod config;
 mod driver;
 mod error;
+mod offline;
+mod outlet;
 mod program;
 mod snapshot;
 mod statistics;
@@ -17,5 +19,5 @@ mod workers;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    tc_sys::program::main::<args::Args, driver::Driver, tools::Tool>()
+    tc_sys::program::main::<args::Args, program::Tcpcopy, tools::Tool>()
 }

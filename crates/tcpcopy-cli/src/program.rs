@@ -1,8 +1,10 @@
 //! Opening what the program needs.
 
-use crate::config::Config;
+use crate::config::{Config, Origin};
 use crate::driver::Driver;
 use crate::error::Error;
+use crate::offline::OfflineDriver;
+use crate::outlet::Outlet;
 use crate::tunnels::Tunnels;
 use crate::worker::{FIRST_TUNNEL, Worker};
 use std::time::Instant;
@@ -15,40 +17,61 @@ use tc_sys::process::{Signal, SignalFd};
 use tc_sys::program::{Flow, Program};
 use tracing::{info, warn};
 
-impl Program for Driver {
+/// The program: live until it is stopped, or offline until all is replayed.
+pub(crate) enum Tcpcopy {
+    Live(Driver),
+    Offline(Box<OfflineDriver>),
+}
+
+impl Program for Tcpcopy {
     type Config = Config;
     type Error = Error;
 
     const NEEDS: Needs = Needs::Nothing;
 
     fn open(config: &Config) -> Result<Self, Error> {
-        let threads = config.threads;
-        let (captures, no_ring) = match config.backend {
-            Some(backend) => (backend.open_several(&config.capture, threads)?, None),
-            None => capture::open_several(&config.capture, threads)?,
-        };
-        let signals = SignalFd::open()?;
-        let mut workers = Vec::with_capacity(captures.len());
-        for (capture, replay) in captures.into_iter().zip(config.replay.split(threads)) {
-            workers.push(open_worker(config, capture, replay)?);
+        match &config.origin {
+            Origin::Wire => open_live(config).map(Self::Live),
+            Origin::Files(files) => {
+                let driver = OfflineDriver::open(config, files)?;
+                tell_configuration(config);
+                Ok(Self::Offline(Box::new(driver)))
+            }
         }
-        tell_configuration(config);
-        if let Some(reason) = no_ring {
-            warn!("{reason}; capturing without a ring, which takes more processor time");
-        }
-        Self::new(signals, workers)
     }
 
     fn run(&mut self, on_signal: impl FnMut(Signal) -> Flow) -> Result<(), Error> {
-        self.run_until_stopped(on_signal)
+        match self {
+            Self::Live(driver) => driver.run_until_stopped(on_signal),
+            Self::Offline(driver) => driver.run_until_over(on_signal),
+        }
     }
 }
 
+fn open_live(config: &Config) -> Result<Driver, Error> {
+    let threads = config.threads;
+    let (captures, no_ring) = match config.backend {
+        Some(backend) => (backend.open_several(&config.capture, threads)?, None),
+        None => capture::open_several(&config.capture, threads)?,
+    };
+    let signals = SignalFd::open()?;
+    let mut workers = Vec::with_capacity(captures.len());
+    for (capture, replay) in captures.into_iter().zip(config.replay.split(threads)) {
+        workers.push(open_worker(config, capture, replay)?);
+    }
+    tell_configuration(config);
+    if let Some(reason) = no_ring {
+        warn!("{reason}; capturing without a ring, which takes more processor time");
+    }
+    Driver::new(signals, workers)
+}
+
 fn open_worker(config: &Config, capture: Box<dyn Capture>, replay: ReplayConfig) -> Result<Worker, Error> {
-    let injector = Injector::open(config.capture.families)?;
-    let tunnels = Tunnels::open(config, Instant::now(), FIRST_TUNNEL)?;
+    let now = Instant::now();
+    let outlet = Outlet::new(Injector::open(config.capture.families)?, now);
+    let tunnels = Tunnels::open(config, now, FIRST_TUNNEL)?;
     let replayer = Replayer::new(replay, config.mappings.clone(), config.clients.clone());
-    Worker::new(capture, injector, tunnels, replayer)
+    Worker::new(capture, outlet, tunnels, replayer)
 }
 
 fn tell_configuration(config: &Config) {

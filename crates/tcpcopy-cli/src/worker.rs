@@ -4,6 +4,7 @@
 //! that intercept knows a flow before its SYN leaves, then packets.
 
 use crate::error::Error;
+use crate::outlet::Outlet;
 use crate::snapshot::{SessionGauges, Snapshot};
 use crate::tunnels::Tunnels;
 use crate::workers::{Order, Orders};
@@ -15,7 +16,6 @@ use tc_core::Replayer;
 use tc_sys::SysError;
 use tc_sys::capture::{Alertness, Capture, CaptureStatistics, Pacer};
 use tc_sys::error::reason;
-use tc_sys::inject::{Injector, PacketBatch, SendFailure};
 use tc_sys::program::{RateLimit, Readiness};
 use tracing::warn;
 
@@ -27,8 +27,6 @@ pub(crate) const FIRST_TUNNEL: usize = 16;
 const MAX_EVENTS: usize = 256;
 /// Captured packets that are taken before the other sources have their turn.
 const MAX_PACKETS: usize = 256;
-/// Packets that are sent at once.
-const MAX_BATCH: usize = 256;
 /// A wait is never longer.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
@@ -40,13 +38,11 @@ pub(crate) struct Worker {
     /// Whether mio waits for the capture.
     alertness: Alertness,
     pacer: Pacer,
-    injector: Injector,
-    batch: PacketBatch,
+    outlet: Outlet,
     replayer: Replayer,
     tunnels: Tunnels,
     orders: Orders,
     lines: RateLimit,
-    send_errors: u64,
     captured: CaptureStatistics,
 }
 
@@ -54,7 +50,7 @@ impl Worker {
     /// Takes what was opened into one loop.
     pub(crate) fn new(
         capture: Box<dyn Capture>,
-        injector: Injector,
+        outlet: Outlet,
         mut tunnels: Tunnels,
         mut replayer: Replayer,
     ) -> Result<Self, Error> {
@@ -70,13 +66,11 @@ impl Worker {
             capture_readiness: Readiness::Ready,
             alertness: Alertness::Awake,
             pacer: Pacer::new(now),
-            injector,
-            batch: PacketBatch::new(),
+            outlet,
             replayer,
             tunnels,
             orders,
             lines: RateLimit::new(now),
-            send_errors: 0,
             captured: CaptureStatistics::default(),
         })
     }
@@ -115,7 +109,7 @@ impl Worker {
             self.tunnels.announce(&flow);
         }
         self.tunnels.write(now, &mut self.replayer);
-        self.transmit(now);
+        self.outlet.transmit(now, &mut self.replayer);
     }
 
     /// Waits until something is to be done; whether there may be orders.
@@ -179,34 +173,6 @@ impl Worker {
         }
     }
 
-    /// Sends everything that the replayer has.
-    fn transmit(&mut self, now: Instant) {
-        loop {
-            let (replayer, batch) = (&mut self.replayer, &mut self.batch);
-            let mut poll =
-                |octets: &mut Vec<u8>| replayer.poll_transmit(now, octets).map(|sent| sent.destination);
-            while batch.len() < MAX_BATCH && batch.push_with(&mut poll) {}
-            if self.batch.is_empty() {
-                return;
-            }
-            let report = self.injector.send(&self.batch);
-            self.batch.clear();
-            for failure in report.errors() {
-                self.on_send_failure(now, failure);
-            }
-        }
-    }
-
-    /// A packet that was not sent is lost like one on the wire: it is sent again when its time comes.
-    fn on_send_failure(&mut self, now: Instant, failure: SendFailure) {
-        self.send_errors += failure.count as u64;
-        if let Some(left_out) = self.lines.admit(now) {
-            let error = failure.error();
-            let hint = remedy(error.kind());
-            warn!("{} packets could not be sent: {}{hint}{left_out}", failure.count, reason(&error));
-        }
-    }
-
     fn snapshot(&mut self, now: Instant) -> Snapshot {
         match self.capture.statistics() {
             Ok(statistics) => self.captured = statistics,
@@ -221,7 +187,7 @@ impl Worker {
             sessions: SessionGauges::of(&self.replayer),
             capture: self.captured,
             tunnels: self.tunnels.counts(),
-            send_errors: self.send_errors,
+            send_errors: self.outlet.errors,
         }
     }
 }
@@ -232,16 +198,6 @@ fn watch(capture: &dyn Capture, alertness: Alertness, registry: &Registry) -> io
         Alertness::Awake => registry.register(&mut SourceFd(descriptor), CAPTURE, Interest::READABLE),
         Alertness::Napping => registry.deregister(&mut SourceFd(descriptor)),
     })
-}
-
-fn remedy(kind: ErrorKind) -> &'static str {
-    if kind == ErrorKind::PermissionDenied {
-        "; look for an OUTPUT rule that forbids them: iptables -S OUTPUT"
-    } else if kind == ErrorKind::NetworkUnreachable || kind == ErrorKind::HostUnreachable {
-        "; look at the route to the target: ip route get <target>"
-    } else {
-        ""
-    }
 }
 
 fn failed_to_wait(cause: io::Error) -> SysError {

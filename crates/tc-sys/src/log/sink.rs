@@ -4,13 +4,24 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::LogTarget;
 use crate::SysError;
 use crate::privilege::with_reserve;
+
+/// Writes a line by the function that it is given, when the terminal is free for it.
+type Aside = Box<dyn Fn(&mut dyn FnMut()) + Send + Sync>;
+
+static ASIDE: OnceLock<Aside> = OnceLock::new();
+
+/// For whoever draws on the terminal of standard error: `aside` clears it, calls what it is given, which writes a line,
+/// and draws again. Can be said once.
+pub fn set_aside(aside: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static) {
+    let _ = ASIDE.set(Box::new(aside));
+}
 
 /// Standard error or a file; clones share it.
 #[derive(Clone, Debug)]
@@ -52,6 +63,13 @@ fn failed(path: &Path, cause: io::Error) -> SysError {
     SysError::new("open", format!("the log file {}", path.display()), cause)
 }
 
+fn write_to_terminal(line: &[u8]) -> io::Result<usize> {
+    let Some(aside) = ASIDE.get() else { return io::stderr().write(line) };
+    let mut written = Ok(line.len());
+    aside(&mut || written = io::stderr().write(line));
+    written
+}
+
 impl<'a> MakeWriter<'a> for Sink {
     type Writer = &'a Self;
 
@@ -65,7 +83,7 @@ impl Write for &Sink {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         match &self.file {
             Some(file) => (&*file.open.read().unwrap_or_else(PoisonError::into_inner)).write(line),
-            None => io::stderr().write(line),
+            None => write_to_terminal(line),
         }
     }
 

@@ -12,6 +12,15 @@ fn refusal(arguments: &str) -> String {
     }
 }
 
+#[track_caller]
+fn refuses_each(cases: &[(&str, &str)]) {
+    for (arguments, line) in cases {
+        let said = refusal(arguments);
+        assert!(said.ends_with(line), "{arguments}\n said {said}\n not  {line}");
+        assert!(!said.contains('\n'));
+    }
+}
+
 #[test]
 fn the_common_command_line_is_understood() {
     let args = read("-x 80-10.16.12.11:80 -c 10.16.12.12").unwrap();
@@ -75,16 +84,36 @@ fn every_mistake_is_one_line_that_names_the_argument_and_the_remedy() {
         ),
         ("-x 80-10.0.0.1:80 -u a", "unexpected argument '-u' found; see tcpcopy --help"),
     ];
-    for (arguments, line) in cases {
-        let said = refusal(arguments);
-        assert!(said.ends_with(line), "{arguments}\n said {said}\n not  {line}");
-        assert!(!said.contains('\n'));
-    }
+    refuses_each(&cases);
+}
+
+#[test]
+fn what_is_said_about_files_is_checked() {
+    let cases = [
+        (
+            "-x 80-10.0.0.1:80 -i /dev/null -a 0",
+            "invalid value '0' for '-a, --acceleration <FACTOR>': give a factor from 0.001 to 1000, or max",
+        ),
+        (
+            "-x 80-10.0.0.1:80 -i /dev/null -a nan",
+            "invalid value 'nan' for '-a, --acceleration <FACTOR>': give a factor from 0.001 to 1000, or max",
+        ),
+        ("-x 80-10.0.0.1:80 -a 2", "-a, -I and -T are for files; name one with -i"),
+        ("-x 80-10.0.0.1:80 -i eth0 -T 2", "-a, -I and -T are for files; name one with -i"),
+        (
+            "-x 80-10.0.0.1:80 -i /dev/null,/no/such.pcap",
+            "-i '/no/such.pcap': there is no such file; give either files or interfaces",
+        ),
+        ("-x 80-10.0.0.1:80 -i /no/such.pcap", "-i '/no/such.pcap': there is no such file or interface"),
+        ("-x 80-10.0.0.1:80 -i /dev/null,-,-", "-i names standard input twice"),
+        ("-x 80-10.0.0.1:80 -i - --threads 2", "--threads is for live traffic; files are replayed by one"),
+    ];
+    refuses_each(&cases);
 }
 
 #[test]
 fn options_of_the_original_that_are_not_built_are_unknown() {
-    for option in ["-U", "-u", "-a", "-I", "-T", "-F", "-B", "-S", "-o"] {
+    for option in ["-U", "-u", "-F", "-B", "-S", "-o"] {
         assert!(refusal(&format!("-x 80-10.0.0.1:80 {option} 1")).contains("unexpected argument"), "{option}");
     }
 }

@@ -1,0 +1,235 @@
+//! The event loop of offline replay.
+
+mod phases;
+
+use super::OfflineConfig;
+use super::feed::Feed;
+use super::progress::{Progress, Standing};
+use super::reader::Recording;
+use super::summary::Summary;
+use crate::config::Config;
+use crate::error::Error;
+use crate::outlet::Outlet;
+use crate::snapshot::{SessionGauges, Snapshot};
+use crate::statistics::Statistics;
+use crate::tunnels::Tunnels;
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token, Waker};
+use std::io::{self, ErrorKind};
+use std::os::fd::AsRawFd;
+use std::time::{Duration, Instant};
+use tc_core::{Mapping, ReplayConfig, Replayer};
+use tc_sys::SysError;
+use tc_sys::capture::CaptureStatistics;
+use tc_sys::inject::Injector;
+use tc_sys::process::{Signal, SignalFd};
+use tc_sys::program::Flow;
+use tc_sys::timer::Timer;
+use tracing::info;
+
+const SIGNALS: Token = Token(0);
+const TIMER: Token = Token(1);
+const READER: Token = Token(2);
+/// The first token of the tunnels.
+const FIRST_TUNNEL: usize = 16;
+
+const MAX_EVENTS: usize = 256;
+/// Packets of the files that are taken before the other sources have their turn.
+const MAX_PACKETS: usize = 64;
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+/// Behind the end of the files nothing fills a hole.
+const HOLE_LIMIT_AT_END: Duration = Duration::from_millis(100);
+/// How long sessions may take to end when the files are over.
+const CLOSING_LIMIT: Duration = Duration::from_secs(5);
+
+/// Where the replay stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Until a tunnel is up.
+    Waiting,
+    /// Packets come out of the files.
+    Replaying,
+    /// The files are over, the last answers may be on their way. Since then nothing was heard of the target.
+    Answering(Instant),
+    /// All connections end, at the latest then.
+    Closing(Instant),
+    Over,
+}
+
+/// The running program.
+pub(crate) struct OfflineDriver {
+    poll: Poll,
+    timer: Timer,
+    signals: SignalFd,
+    tunnels: Tunnels,
+    outlet: Outlet,
+    replayer: Replayer,
+    replay: ReplayConfig,
+    config: OfflineConfig,
+    mappings: Vec<Mapping>,
+    recording: Recording,
+    feed: Option<Feed>,
+    phase: Phase,
+    /// When the phase asks for something, if nothing else happens before.
+    again: Option<Instant>,
+    /// Passes that are complete.
+    passes: u32,
+    /// Segments of answers when they were last looked at.
+    answers: u64,
+    statistics: Statistics,
+    progress: Progress,
+    summary: Summary,
+}
+
+impl OfflineDriver {
+    /// Opens everything.
+    pub(crate) fn open(config: &Config, offline: &OfflineConfig) -> Result<Self, Error> {
+        let recording = Recording::open(&offline.inputs, offline.passes)?;
+        let now = Instant::now();
+        let injector = Injector::open(config.capture.families)?;
+        let signals = SignalFd::open()?;
+        let mut tunnels = Tunnels::open(config, now, FIRST_TUNNEL)?;
+        let timer = Timer::open()?;
+        let poll = Poll::new().map_err(failed_to_wait)?;
+        for (descriptor, token) in [(signals.as_raw_fd(), SIGNALS), (timer.as_raw_fd(), TIMER)] {
+            let registry = poll.registry();
+            registry.register(&mut SourceFd(&descriptor), token, Interest::READABLE).map_err(failed_to_wait)?;
+        }
+        let mut replayer = Replayer::new(config.replay, config.mappings.clone(), config.clients.clone());
+        tunnels.register(now, poll.registry(), &mut replayer);
+        Ok(Self {
+            poll,
+            timer,
+            signals,
+            tunnels,
+            outlet: Outlet::new(injector, now),
+            replayer,
+            replay: config.replay,
+            config: offline.clone(),
+            mappings: config.mappings.clone(),
+            progress: Progress::new(recording.octets, offline.passes, now),
+            recording,
+            feed: None,
+            phase: Phase::Waiting,
+            again: None,
+            passes: 0,
+            answers: 0,
+            statistics: Statistics::new(now),
+            summary: Summary::default(),
+        })
+    }
+
+    /// Works until everything is replayed, or until a signal that `on_signal` answers with [`Flow::Stop`].
+    pub(crate) fn run_until_over(&mut self, mut on_signal: impl FnMut(Signal) -> Flow) -> Result<(), Error> {
+        let waker = Waker::new(self.poll.registry(), READER).map_err(failed_to_wait)?;
+        // Whoever does not wake is woken by the next timer.
+        let wake = move || drop(waker.wake());
+        let receiver = self.recording.deliver(self.mappings.clone(), self.config.passes, wake)?;
+        let mut now = Instant::now();
+        self.feed = Some(Feed::new(receiver, &self.config, self.replay.max_octets, now));
+        let mut events = Events::with_capacity(MAX_EVENTS);
+        while self.phase != Phase::Over {
+            self.wait(&mut events, now)?;
+            now = Instant::now();
+            while let Some(signal) = self.signals.next_signal().map_err(failed_to_wait)? {
+                match on_signal(signal) {
+                    Flow::Continue => {}
+                    Flow::Report => self.report(),
+                    Flow::Stop => {
+                        self.progress.finish();
+                        self.report();
+                        info!("stopped before the end of the files");
+                        return Ok(());
+                    }
+                }
+            }
+            self.turn(now);
+        }
+        self.progress.finish();
+        self.report();
+        self.summary.tell(&self.mappings, self.replayer.counters());
+        Ok(self.summary.verdict(self.replayer.counters(), self.replay.pace)?)
+    }
+
+    fn turn(&mut self, now: Instant) {
+        self.replayer.handle_timeout(now);
+        self.tunnels.handle_timeout(now, self.poll.registry(), &mut self.replayer);
+        self.tunnels.read(now, &mut self.replayer);
+        self.advance(now);
+        while let Some(flow) = self.replayer.poll_route() {
+            self.tunnels.announce(&flow);
+        }
+        self.tunnels.write(now, &mut self.replayer);
+        self.outlet.transmit(now, &mut self.replayer);
+        if self.statistics.take_due(now) {
+            self.report();
+        }
+        if self.progress.is_due(now) {
+            self.tell_progress(now);
+        }
+    }
+
+    fn wait(&mut self, events: &mut Events, now: Instant) -> Result<(), Error> {
+        let wait = self.patience(now);
+        // mio alone would round up to the next millisecond.
+        let (block, ring) = if wait.is_zero() { (wait, None) } else { (LONGEST_WAIT, Some(wait)) };
+        if let Some(ring) = ring {
+            self.timer.set(ring)?;
+        }
+        match self.poll.poll(events, Some(block)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
+            Err(error) => return Err(failed_to_wait(error).into()),
+        }
+        for event in &*events {
+            match event.token() {
+                // Looked at in each turn.
+                SIGNALS | TIMER | READER => {}
+                _ => self.tunnels.handle_readiness(event),
+            }
+        }
+        Ok(())
+    }
+
+    /// How long to wait at most.
+    fn patience(&self, now: Instant) -> Duration {
+        let deadlines = [
+            Some(self.statistics.deadline()),
+            Some(self.progress.deadline()),
+            self.replayer.poll_timeout().map(|(deadline, _)| deadline),
+            self.tunnels.deadline(),
+            self.tunnels.has_work().then_some(now),
+            self.again,
+        ];
+        let wait =
+            deadlines.into_iter().flatten().min().map(|deadline| deadline.saturating_duration_since(now));
+        wait.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT)
+    }
+
+    fn tell_progress(&mut self, now: Instant) {
+        let counters = self.replayer.counters();
+        let requests = &counters.requests;
+        let standing = Standing {
+            read: self.recording.octets_read(),
+            at: self.position(),
+            packets: counters.captured.packets,
+            sessions: self.replayer.sessions(),
+            missing: requests.given_up + requests.unanswered + counters.captured.refused,
+        };
+        self.progress.tell(now, &standing);
+    }
+
+    fn report(&mut self) {
+        self.statistics.report(&Snapshot {
+            counters: *self.replayer.counters(),
+            sessions: SessionGauges::of(&self.replayer),
+            capture: CaptureStatistics::default(),
+            tunnels: self.tunnels.counts(),
+            send_errors: self.outlet.errors,
+        });
+    }
+}
+
+fn failed_to_wait(cause: io::Error) -> SysError {
+    SysError::new("wait for", "files and tunnels", cause)
+}

@@ -1,0 +1,65 @@
+//! Where packets leave.
+
+use std::io::ErrorKind;
+use std::time::Instant;
+use tc_core::Replayer;
+use tc_sys::error::reason;
+use tc_sys::inject::{Injector, PacketBatch, SendFailure};
+use tc_sys::program::RateLimit;
+use tracing::warn;
+
+/// Packets that are sent at once.
+const MAX_BATCH: usize = 256;
+
+/// Sends what a replayer has.
+pub(crate) struct Outlet {
+    injector: Injector,
+    batch: PacketBatch,
+    lines: RateLimit,
+    /// Packets that could not be sent.
+    pub(crate) errors: u64,
+}
+
+impl Outlet {
+    /// An outlet through sockets that are open.
+    pub(crate) fn new(injector: Injector, now: Instant) -> Self {
+        Self { injector, batch: PacketBatch::new(), lines: RateLimit::new(now), errors: 0 }
+    }
+
+    /// Sends everything that the replayer has.
+    pub(crate) fn transmit(&mut self, now: Instant, replayer: &mut Replayer) {
+        loop {
+            let mut poll =
+                |octets: &mut Vec<u8>| replayer.poll_transmit(now, octets).map(|sent| sent.destination);
+            while self.batch.len() < MAX_BATCH && self.batch.push_with(&mut poll) {}
+            if self.batch.is_empty() {
+                return;
+            }
+            let report = self.injector.send(&self.batch);
+            self.batch.clear();
+            for failure in report.errors() {
+                self.on_failure(now, failure);
+            }
+        }
+    }
+
+    /// A packet that was not sent is lost like one on the wire: it is sent again when its time comes.
+    fn on_failure(&mut self, now: Instant, failure: SendFailure) {
+        self.errors += failure.count as u64;
+        if let Some(left_out) = self.lines.admit(now) {
+            let error = failure.error();
+            let hint = remedy(error.kind());
+            warn!("{} packets could not be sent: {}{hint}{left_out}", failure.count, reason(&error));
+        }
+    }
+}
+
+fn remedy(kind: ErrorKind) -> &'static str {
+    if kind == ErrorKind::PermissionDenied {
+        "; look for an OUTPUT rule that forbids them: iptables -S OUTPUT"
+    } else if kind == ErrorKind::NetworkUnreachable || kind == ErrorKind::HostUnreachable {
+        "; look at the route to the target: ip route get <target>"
+    } else {
+        ""
+    }
+}
