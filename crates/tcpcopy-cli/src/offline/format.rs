@@ -15,7 +15,7 @@ use tc_proto::link::{Direction, LinkType};
 
 const NANOSECONDS: u128 = 1_000_000_000;
 /// The link type in a pcap header; the bits above tell of checksums behind frames.
-const LINK_TYPE: u32 = 0x0fff_ffff;
+const LINK_TYPE: u32 = 0xffff;
 /// The first octets of a block of pcapng that has the byte order.
 const SECTION: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
 /// The option of a packet that tells its direction.
@@ -142,7 +142,7 @@ impl Interface {
     fn new(block: &InterfaceDescriptionBlock<'_>) -> Self {
         Self {
             link: u32::try_from(block.linktype.0).ok().and_then(LinkType::from_number),
-            resolution: block.ts_resolution().filter(|&units| units > 0).unwrap_or(1_000_000),
+            resolution: resolution(block.if_tsresol),
             offset: block.ts_offset(),
         }
     }
@@ -230,6 +230,13 @@ impl Pcapng {
             len,
         })
     }
+}
+
+/// Units in a second: a power of ten, or of two if the first bit is set.
+fn resolution(option: u8) -> u64 {
+    let power = u32::from(option & 0x7f);
+    let base: u64 = if option & 0x80 == 0 { 10 } else { 2 };
+    base.checked_pow(power).unwrap_or(u64::MAX)
 }
 
 /// Where a part of the octets stands in them.

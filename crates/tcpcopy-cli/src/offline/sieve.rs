@@ -135,3 +135,6 @@ fn addresses(packet: &[u8]) -> Option<[IpAddr; 2]> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

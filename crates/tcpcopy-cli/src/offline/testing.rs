@@ -73,7 +73,8 @@ impl Flavour {
 
     /// A packet of an interface, at so many units of its time.
     pub(super) fn packet(self, interface: u32, units: u64, frame: &[u8]) -> Vec<u8> {
-        let (high, low) = ((units >> 32) as u32, units as u32);
+        let half = |units: u64| u32::try_from(units & u64::from(u32::MAX)).unwrap();
+        let (high, low) = (half(units >> 32), half(units));
         let mut body = self.words(&[interface, high, low, len(frame), len(frame)]);
         body.extend_from_slice(frame);
         self.block(6, &body)

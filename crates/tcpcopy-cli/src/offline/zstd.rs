@@ -52,3 +52,36 @@ impl<R: BufRead> Read for ZstdReader<R> {
         self.decoder.read(buffer)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+
+    fn frame(octets: &[u8]) -> Vec<u8> {
+        compress_to_vec(octets, CompressionLevel::Fastest)
+    }
+
+    fn decoded(file: &[u8]) -> io::Result<Vec<u8>> {
+        let mut octets = Vec::new();
+        ZstdReader::new(file).read_to_end(&mut octets).map(|_| octets)
+    }
+
+    #[test]
+    fn all_frames_are_read_and_those_to_skip_are_skipped() {
+        let skipped = [&[0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0][..], b"abc"].concat();
+        let large = vec![7; 1 << 20];
+        let file = [skipped.clone(), frame(b"one"), skipped, frame(&large), frame(b"")].concat();
+        assert_eq!(decoded(&file).unwrap(), [b"one", &*large].concat());
+    }
+
+    #[test]
+    fn a_file_that_ends_too_early_is_told_from_a_broken_one() {
+        let octets: Vec<u8> = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();
+        let file = frame(&octets);
+        let cut = decoded(&file[..file.len() / 2]).unwrap_err();
+        assert_eq!(cut.kind(), ErrorKind::UnexpectedEof);
+        let broken = [frame(b"one"), vec![0; 100]].concat();
+        assert_eq!(decoded(&broken).unwrap_err().kind(), ErrorKind::Other);
+    }
+}

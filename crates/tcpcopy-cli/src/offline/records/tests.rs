@@ -102,7 +102,7 @@ fn pcapng_files_are_read_with_the_resolution_of_each_interface() {
             flavour.section(),
             flavour.interface(101, 6),
             flavour.interface(1, 9),
-            flavour.interface(101, 0x80 | 10),
+            flavour.interface(101, 0x8a),
             flavour.packet(0, 1_700_000_000_123_456, b"micro"),
             flavour.packet(1, 1_700_000_000_123_456_789, b"nano"),
             flavour.packet(2, 1_700_000_000 << 10 | 512, b"half"),
@@ -122,7 +122,8 @@ fn pcapng_files_are_read_with_the_resolution_of_each_interface() {
 #[test]
 fn a_section_of_pcapng_has_a_byte_order_and_interfaces_of_its_own() {
     let other = Flavour { big_endian: true, nanoseconds: false };
-    let second = [other.section(), other.interface(1, 6), other.packet(0, 1_700_000_000_123_456, b"two")].concat();
+    let second =
+        [other.section(), other.interface(1, 6), other.packet(0, 1_700_000_000_123_456, b"two")].concat();
     let mut expected = both();
     expected.push(Found { link: Some(LinkType::Ethernet), ..found(AT, b"two") });
     assert_eq!(whole([pcapng(), second].concat()), expected);
@@ -165,11 +166,15 @@ fn compressed_files_are_read_in_all_their_parts() {
         GzEncoder::new(octets, Compression::fast()).read_to_end(&mut compressed).unwrap();
         compressed
     };
-    let (front, back) = pcap().split_at(40).into();
+    let contents = pcap();
+    let (front, back) = contents.split_at(40);
     let file = [part(front), part(back)].concat();
     assert_eq!(read_all(MultiGzDecoder::new(Cursor::new(file.clone()))).0, both());
     let (_, error) = read_all(MultiGzDecoder::new(Cursor::new(file[..file.len() - 12].to_vec())));
-    assert_eq!(error.unwrap().to_string(), "cannot replay 'x': it ends within a packet; what comes before is replayed");
+    assert_eq!(
+        error.unwrap().to_string(),
+        "cannot replay 'x': it ends within a packet; what comes before is replayed"
+    );
 }
 
 #[test]
