@@ -1,21 +1,24 @@
 //! What `intercept` does beside its work, named by its first argument.
 
+use crate::args::Args;
 use crate::check::CheckArgs;
 use clap::Parser;
 use std::process::ExitCode;
-use tc_sys::program::Tools;
+use tc_sys::program::{GenerateArgs, Tools};
 
 /// The commands.
 #[derive(Debug, Parser)]
 #[command(name = "intercept", bin_name = "intercept", disable_help_subcommand = true, max_term_width = 100)]
 pub(crate) enum Tool {
     Check(Box<CheckArgs>),
+    Generate(GenerateArgs),
 }
 
 impl Tools for Tool {
     fn run(self) -> Result<ExitCode, String> {
         match self {
             Self::Check(check) => check.run(),
+            Self::Generate(generate) => generate.run::<Args, Self>(),
         }
     }
 }

@@ -2,12 +2,15 @@
 //! loops.
 
 mod arguments;
+mod config_file;
+mod generate;
 mod limiter;
 mod readiness;
 mod report;
 mod tools;
 
 pub use arguments::{Arguments, CommonArgs, Refusal, number};
+pub use generate::GenerateArgs;
 pub use limiter::{LeftOut, RateLimit};
 pub use readiness::Readiness;
 pub use report::{Finding, Report, ReportFormat};
@@ -62,6 +65,10 @@ where
     if let Some(code) = tools::run::<T>(A::NAME, &command_line) {
         return code;
     }
+    let command_line = match config_file::expand(&A::command(), command_line, 1) {
+        Ok(command_line) => command_line,
+        Err(line) => return tell(A::NAME, &line, WRONG_USAGE),
+    };
     match A::read(command_line) {
         Ok(arguments) => arguments.life().live::<P>(&arguments.into()),
         Err(Refusal::Asked(text)) => {

@@ -26,7 +26,7 @@ pub trait Arguments: Parser {
 
     /// How the program lives.
     fn life(&self) -> Life {
-        let CommonArgs { daemon, log_file, pid_file, version: _ } = self.common();
+        let CommonArgs { daemon, log_file, pid_file, config: _, version: _ } = self.common();
         let mode = if *daemon { Mode::Daemon } else { Mode::Foreground };
         Life::new(Self::NAME, mode, log_file.clone(), pid_file.clone())
     }
@@ -74,6 +74,13 @@ pub struct CommonArgs {
     /// process that is alive.
     #[arg(short = 'P', long, value_name = "FILE")]
     pid_file: Option<PathBuf>,
+
+    /// Take arguments out of this file
+    ///
+    /// In TOML: each key is the long name of an argument, without its dashes; lists may be arrays, switches are true or
+    /// false. What the command line says counts more.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 
     /// Print the version
     #[arg(short, long, action = ArgAction::Version)]

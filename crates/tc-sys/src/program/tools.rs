@@ -1,7 +1,7 @@
 //! Commands of a program beside its work, named by its first argument.
 
 use super::arguments::Refusal;
-use super::{WRONG_USAGE, tell};
+use super::{WRONG_USAGE, config_file, tell};
 use clap::Parser;
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -19,7 +19,13 @@ pub trait Tools: Parser {
 /// Runs the command that the first argument names, if it names one.
 pub(super) fn run<T: Tools>(program: &str, command_line: &[OsString]) -> Option<ExitCode> {
     let first = command_line.get(1)?.to_str()?;
-    T::command().find_subcommand(first)?;
+    let mut tools = T::command();
+    tools.build();
+    let tool = tools.find_subcommand(first)?;
+    let command_line = match config_file::expand(tool, command_line.to_vec(), 2) {
+        Ok(command_line) => command_line,
+        Err(line) => return Some(tell(program, &line, WRONG_USAGE)),
+    };
     Some(match T::try_parse_from(command_line) {
         Ok(tool) => tool.run().unwrap_or_else(|line| tell(program, &line, WRONG_USAGE)),
         Err(error) => match Refusal::of::<T>(&error, &format!("{program} {first}")) {
