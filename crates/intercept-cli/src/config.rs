@@ -4,6 +4,7 @@ use crate::args::{Args, QueueRange, SourceArgs, SourceKind};
 use std::net::SocketAddr;
 use tc_core::relay::RelayConfig;
 use tc_sys::nflog::NflogConfig;
+use tc_sys::pcap::DeviceConfig;
 use tc_sys::queue::{Overflow, QueueConfig};
 
 /// The configuration.
@@ -32,8 +33,8 @@ impl From<Args> for Config {
 pub(crate) enum SourceConfig {
     /// Netfilter queues, and what they have in common.
     Queues(QueueRange, QueueConfig),
-    /// Devices of an assistant host, and the filter for all of them.
-    Devices(Vec<String>, String),
+    /// Devices of an assistant host, each with the same filter.
+    Devices(Vec<DeviceConfig>),
     /// The netfilter log.
     Nflog(NflogConfig),
 }
@@ -41,7 +42,9 @@ pub(crate) enum SourceConfig {
 impl From<SourceArgs> for SourceConfig {
     fn from(args: SourceArgs) -> Self {
         if let Some(filter) = args.filter {
-            return Self::Devices(args.device, filter);
+            let snap = args.snap.into();
+            let device = |name| DeviceConfig { snap, ..DeviceConfig::headers(name, &filter) };
+            return Self::Devices(args.device.into_iter().map(device).collect());
         }
         match args.source {
             SourceKind::Queue => {

@@ -8,6 +8,7 @@ use crate::listener;
 use crate::source::{DeviceSource, NflogSource, QueueSource, QueueThreads, Source};
 use tc_proto::tunnel::VERSION;
 use tc_sys::nflog::{Nflog, NflogConfig};
+use tc_sys::pcap::DeviceConfig;
 use tc_sys::privilege::Needs;
 use tc_sys::process::{Signal, SignalFd};
 use tc_sys::program::{Flow, Program};
@@ -36,7 +37,7 @@ impl Program for Driver {
 fn open_source(config: &Config) -> Result<Box<dyn Source>, Error> {
     Ok(match &config.source {
         SourceConfig::Queues(range, queue) => open_queues(*range, *queue, config)?,
-        SourceConfig::Devices(names, filter) => Box::new(DeviceSource::open(names, filter)?),
+        SourceConfig::Devices(devices) => Box::new(DeviceSource::open(devices)?),
         SourceConfig::Nflog(nflog) => Box::new(NflogSource::new(Nflog::open(*nflog)?)),
     })
 }
@@ -61,7 +62,7 @@ fn tell_configuration(config: &Config) {
     }
     match &config.source {
         SourceConfig::Queues(range, queue) => tell_of_queues(*range, queue),
-        SourceConfig::Devices(names, filter) => tell_of_devices(names, filter),
+        SourceConfig::Devices(devices) => tell_of_devices(devices),
         SourceConfig::Nflog(nflog) => tell_of_log(nflog),
     }
     info!("msg listen socket:{}", config.listen);
@@ -88,9 +89,11 @@ fn tell_of_queues(range: QueueRange, queue: &QueueConfig) {
     }
 }
 
-fn tell_of_devices(names: &[String], filter: &str) {
-    info!("device:{}", names.join(","));
-    info!("user filter:{filter}");
+fn tell_of_devices(devices: &[DeviceConfig]) {
+    for DeviceConfig { device, filter, .. } in devices {
+        info!("device:{device}");
+        info!("user filter:{filter}");
+    }
     for setting in ["net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"] {
         let path = format!("/proc/sys/{}", setting.replace('.', "/"));
         if std::fs::read_to_string(path).is_ok_and(|value| value.trim() != "0") {

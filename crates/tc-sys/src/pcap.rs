@@ -106,6 +106,8 @@ pub enum PcapError {
 fn remedy(reason: &str, devices: &[String]) -> String {
     if reason.to_ascii_lowercase().contains("permi") {
         privilege_hint()
+    } else if devices.is_empty() {
+        "choose another device".to_owned()
     } else {
         format!("this host has: {}", devices.join(", "))
     }

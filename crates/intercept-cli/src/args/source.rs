@@ -77,6 +77,12 @@ pub(crate) struct SourceArgs {
     /// it.
     #[arg(short = 'F', long, value_name = "EXPRESSION", requires = "device")]
     pub(crate) filter: Option<String>,
+
+    /// Octets of each frame that are captured on the devices
+    ///
+    /// The default has room for all headers. Give more when tcpcopy asks for payload, to compare answers.
+    #[arg(long, value_name = "OCTETS", default_value_t = 192, value_parser = snap, requires = "device")]
+    pub(crate) snap: u16,
 }
 
 impl SourceArgs {
@@ -106,6 +112,10 @@ fn group(text: &str) -> Result<u16, String> {
 
 fn threshold(text: &str) -> Result<u32, String> {
     number(text, 1..=1024)
+}
+
+fn snap(text: &str) -> Result<u16, String> {
+    number(text, 192..=u16::MAX)
 }
 
 fn flush(text: &str) -> Result<Duration, String> {

@@ -31,9 +31,9 @@ struct Device {
 }
 
 impl DeviceSource {
-    /// Opens the devices of these names, all with the same filter.
-    pub(crate) fn open(names: &[String], filter: &str) -> Result<Self, PcapError> {
-        let devices = names.iter().map(|name| Device::open(name, filter)).collect::<Result<_, _>>()?;
+    /// Opens all devices.
+    pub(crate) fn open(configs: &[DeviceConfig]) -> Result<Self, PcapError> {
+        let devices = configs.iter().map(Device::open).collect::<Result<_, _>>()?;
         Ok(Self { devices, captured: 0, foreign: 0, lost: 0 })
     }
 
@@ -44,12 +44,12 @@ impl DeviceSource {
 }
 
 impl Device {
-    fn open(name: &str, filter: &str) -> Result<Self, PcapError> {
-        let capture = DeviceCapture::open(&DeviceConfig::headers(name, filter))?;
+    fn open(config: &DeviceConfig) -> Result<Self, PcapError> {
+        let capture = DeviceCapture::open(config)?;
         let number = capture.link().0;
         let link = u32::try_from(number).ok().and_then(LinkType::from_number);
         let link = link.ok_or_else(|| PcapError::Device {
-            device: name.to_owned(),
+            device: config.device.clone(),
             reason: format!("its frames are of link type {number}, which is not supported"),
             devices: Vec::new(),
         })?;

@@ -92,20 +92,22 @@ fn several_queues_serve_one_tunnel_and_one_passlist() {
 fn a_device_is_captured_on_with_a_filter_and_forwarding_is_warned_of() {
     in_namespace("a_device_is_captured_on_with_a_filter_and_forwarding_is_warned_of", || {
         std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").unwrap();
-        let (mut intercept, told) =
-            Intercept::start_telling(&["-i", "lo", "-F", "tcp src port 8080 and tcp[tcpflags] & tcp-syn != 0"]);
-        assert!(told.contains("net.ipv4.ip_forward is on: "), "{told}");
-        assert!(told.contains("device:lo") && !told.contains("nfq queue"), "{told}");
         let _application = TcpListener::bind(APPLICATION).unwrap();
-        let mut tcpcopy = Tcpcopy::connect(6);
-        let (client, flow) = knock();
-        tcpcopy.announce(flow);
-        let header = tcpcopy.next_header();
-        assert_eq!((header.flow(), header.0.flags), (flow, Flags::SYN | Flags::ACK));
-        await_connection(&client);
-        tcpcopy.expect_silence();
-        let log = intercept.stop();
-        assert!(log.contains(", captured:1, kernel dropped:0, not IP:0"), "{log}");
+        for device in ["lo", "any"] {
+            let arguments = ["-i", device, "-F", "tcp src port 8080 and tcp[tcpflags] & tcp-syn != 0"];
+            let (mut intercept, told) = Intercept::start_telling(&arguments);
+            assert!(told.contains("net.ipv4.ip_forward is on: "), "{told}");
+            assert!(told.contains(&format!("device:{device}")) && !told.contains("nfq queue"), "{told}");
+            let mut tcpcopy = Tcpcopy::connect(6);
+            let (client, flow) = knock();
+            tcpcopy.announce(flow);
+            let header = tcpcopy.next_header();
+            assert_eq!((header.flow(), header.0.flags), (flow, Flags::SYN | Flags::ACK));
+            await_connection(&client);
+            tcpcopy.expect_silence();
+            let log = intercept.stop();
+            assert!(log.contains(", captured:1, kernel dropped:0, not IP:0"), "{log}");
+        }
     });
 }
 

@@ -8,6 +8,17 @@ fn without_libpcap_one_line_says_so() {
     assert!(matches!(DeviceCapture::open(&DeviceConfig::headers("lo", "tcp")), Err(PcapError::NotBuilt)));
 }
 
+#[test]
+fn each_failure_of_a_device_names_its_remedy() {
+    let line = |reason: &str, devices: &[&str]| {
+        let devices = devices.iter().map(ToString::to_string).collect();
+        PcapError::Device { device: "eth0".to_owned(), reason: reason.to_owned(), devices }.to_string()
+    };
+    assert!(line("You don't have permission", &["lo"]).contains("setcap"));
+    assert!(line("No such device exists", &["lo", "eth1"]).ends_with("; this host has: lo, eth1"));
+    assert!(line("its link type is not supported", &[]).ends_with("; choose another device"));
+}
+
 #[cfg(feature = "pcap")]
 mod with_libpcap {
     use std::net::UdpSocket;
