@@ -98,6 +98,8 @@ pub struct Queue {
     copy_range: u16,
     verdicts: Messages,
     gone: Arc<AtomicU64>,
+    /// The last packet of those whose verdicts could not be sent.
+    owed: Option<u32>,
     /// An answer of the kernel that has not been told yet.
     refusal: Option<io::Error>,
 }
@@ -150,6 +152,7 @@ impl Queue {
             copy_range: config.copy_range,
             verdicts: Messages::default(),
             gone: Arc::default(),
+            owed: None,
             refusal: None,
         })
     }
@@ -186,15 +189,19 @@ impl Queue {
     ///
     /// # Errors
     ///
-    /// What send(2) on the netlink socket reports. The packets wait then; the next call decides them like the first
-    /// packets of its own.
+    /// What send(2) on the netlink socket reports. The packets wait then, and the next call drops them.
     pub fn decide(&mut self, batch: &Batch, decide: impl FnMut(QueuedPacket<'_>) -> Verdict) -> io::Result<()> {
         self.verdicts.clear();
+        if let Some(last) = self.owed {
+            batch::write_verdict(self.number, Verdict::Drop, last, &mut self.verdicts);
+        }
         batch.write_verdicts(self.number, decide, &mut self.verdicts);
         if self.verdicts.as_bytes().is_empty() {
             return Ok(());
         }
-        receive::send(self.socket.as_fd(), self.verdicts.as_bytes())
+        let sent = receive::send(self.socket.as_fd(), self.verdicts.as_bytes());
+        self.owed = if sent.is_ok() { None } else { batch.last().or(self.owed) };
+        sent
     }
 
     /// What counts, for whoever does not have the queue.

@@ -96,19 +96,26 @@ impl Batch {
         let mut run: Option<(Verdict, u32)> = None;
         for place in &self.places {
             let verdict = decide(self.packet(place));
-            match &mut run {
-                Some((of_run, last)) if *of_run == verdict => *last = place.id,
-                _ => {
-                    write_verdict(queue, run.replace((verdict, place.id)), out);
-                }
+            if let Some((of_run, last)) = run
+                && of_run != verdict
+            {
+                write_verdict(queue, of_run, last, out);
             }
+            run = Some((verdict, place.id));
         }
-        write_verdict(queue, run, out);
+        if let Some((verdict, last)) = run {
+            write_verdict(queue, verdict, last, out);
+        }
+    }
+
+    /// The number of the last packet.
+    pub(super) fn last(&self) -> Option<u32> {
+        self.places.last().map(|place| place.id)
     }
 }
 
-fn write_verdict(queue: u16, run: Option<(Verdict, u32)>, out: &mut Messages) {
-    let Some((verdict, last)) = run else { return };
+/// Decides all packets that still wait up to the number `last`.
+pub(super) fn write_verdict(queue: u16, verdict: Verdict, last: u32, out: &mut Messages) {
     let code: u32 = match verdict {
         Verdict::Drop => 0,   // NF_DROP
         Verdict::Accept => 1, // NF_ACCEPT

@@ -130,6 +130,26 @@ fn a_verdict_for_each_packet_is_one_for_each_packet() {
 }
 
 #[test]
+fn packets_whose_verdicts_were_not_sent_are_dropped_before_the_next_are_decided() {
+    in_namespace(|| {
+        let mut queue = open(QueueConfig::default());
+        queue_udp("iptables-legacy", 5000);
+        let receiver = UdpSocket::bind("127.0.0.1:5000").expect("a socket");
+        receiver.set_nonblocking(true).expect("non-blocking");
+        let sender = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        sender.send_to(b"owed", "127.0.0.1:5000").expect("sent");
+        queue.owed = next(&mut queue).last();
+        sender.send_to(b"accepted", "127.0.0.1:5000").expect("sent");
+        let batch = next(&mut queue);
+        decide(&mut queue, &batch, Verdict::Accept);
+        let mut buffer = [0; 100];
+        assert_eq!(receiver.recv(&mut buffer).expect("the accepted one"), b"accepted".len());
+        assert!(receiver.recv(&mut buffer).is_err(), "the other one was dropped");
+        assert_eq!((statistics(&queue).length, queue.owed), (0, None));
+    });
+}
+
+#[test]
 fn a_packet_is_cut_to_the_copy_range_and_its_length_is_known() {
     in_namespace(|| {
         let mut queue = open(QueueConfig { copy_range: 64, ..QueueConfig::default() });
