@@ -6,12 +6,14 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 help() {
     cat <<HELP
-Usage: $PROGRAM [-h]
+Usage: $PROGRAM [--ipv6] [-h]
 
 Shows tcpcopy and intercept at work on this one machine. Installs the Debian packages that are missing, builds both
 programs, makes three hosts as network namespaces (client, online, target), runs nginx on online and target, copies the
 traffic of curl and wrk to the target, compares what both have served, and removes everything it made, also after Ctrl-C.
 Needs root for the namespaces (sudo is used when you are not root). The network of the machine is not touched.
+
+  --ipv6             the same over IPv6
 
 Environment:
   DEMO_REQUESTS      requests by wrk, default 20000
@@ -30,8 +32,10 @@ positive() { # NAME VALUE MIN MAX
     fi
 }
 
+version=()
 case ${1:-} in
     '') ;;
+    --ipv6) version=(--ipv6) ;;
     -h | --help) help && exit 0 ;;
     *) usage_error "unknown argument '$1'" ;;
 esac
@@ -41,7 +45,15 @@ positive DEMO_CONNECTIONS "$connections" 2 500
 positive DEMO_CURLS "$curls" 0 100000
 total=$((requests + curls))
 
-client_ip=10.66.1.2 online_ip=10.66.1.1 online_inner=10.66.2.1 target_ip=10.66.2.2 replay_ip=10.66.2.50
+if [ "${#version[@]}" -eq 0 ]; then
+    client_ip=10.66.1.2 online_ip=10.66.1.1 online_inner=10.66.2.1 target_ip=10.66.2.2 replay_ip=10.66.2.50
+    net=24 host=32 client_net=10.66.1.0/24 forwarding=ipv4/ip_forward
+    online_url="$online_ip" target_url="$target_ip" listen_ipv6=''
+else
+    client_ip=fd66:1::2 online_ip=fd66:1::1 online_inner=fd66:2::1 target_ip=fd66:2::2 replay_ip=fd66:2::50
+    net=64 host=128 client_net=fd66:1::/64 forwarding=ipv6/conf/all/forwarding
+    online_url="[$online_ip]" target_url="[$target_ip]" listen_ipv6='listen [::]:80 ipv6only=on;'
+fi
 client="tcpcopy-$$-client" online="tcpcopy-$$-online" target="tcpcopy-$$-target"
 
 # --- what people see ---
@@ -127,23 +139,23 @@ make_hosts() {
     done
     ip link add name eth0 netns "$client" type veth peer name eth0 netns "$online"
     ip link add name eth1 netns "$online" type veth peer name eth0 netns "$target"
-    ip -n "$client" addr add "$client_ip/24" dev eth0
-    ip -n "$online" addr add "$online_ip/24" dev eth0
-    ip -n "$online" addr add "$online_inner/24" dev eth1
-    ip -n "$target" addr add "$target_ip/24" dev eth0
+    ip -n "$client" addr add "$client_ip/$net" dev eth0 nodad
+    ip -n "$online" addr add "$online_ip/$net" dev eth0 nodad
+    ip -n "$online" addr add "$online_inner/$net" dev eth1 nodad
+    ip -n "$target" addr add "$target_ip/$net" dev eth0 nodad
     for namespace in "$client" "$online" "$target"; do
         ip -n "$namespace" link set eth0 up
     done
     ip -n "$online" link set eth1 up
     # An answer of the target that escapes shall be seen: the way back to the client, and the way of the address which
     # replayed packets carry, lead to the client.
-    ip netns exec "$online" sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward' 2>/dev/null ||
+    ip netns exec "$online" sh -c "echo 1 >/proc/sys/net/$forwarding" 2>/dev/null ||
         die "cannot switch on forwarding in a namespace: /proc/sys is read-only here; run this outside of the container"
     ip -n "$client" route add default via "$online_ip"
-    ip -n "$target" route add 10.66.1.0/24 via "$online_inner"
-    ip -n "$target" route add "$replay_ip/32" via "$online_inner"
-    ip -n "$online" route add "$replay_ip/32" via "$client_ip"
-    ip -n "$client" addr add "$replay_ip/32" dev lo
+    ip -n "$target" route add "$client_net" via "$online_inner"
+    ip -n "$target" route add "$replay_ip/$host" via "$online_inner"
+    ip -n "$online" route add "$replay_ip/$host" via "$client_ip"
+    ip -n "$client" addr add "$replay_ip/$host" dev lo
 }
 
 start_nginx() { # NAME NAMESPACE
@@ -167,6 +179,7 @@ http {
     scgi_temp_path $prefix/scgi;
     server {
         listen 80;
+        $listen_ipv6
         location / {
             default_type text/plain;
             return 200 "$1\n";
@@ -222,13 +235,13 @@ cpu_seconds() { # PID: user and system time of all its threads
 }
 
 traffic() {
-    shown 'client$' "curl -H 'Connection: close' http://$online_ip/curl/[1-$curls]"
+    shown 'client$' "curl -H 'Connection: close' http://$online_url/curl/[1-$curls]"
     if [ "$curls" -gt 0 ]; then
-        ip netns exec "$client" curl -s --max-time 120 -H 'Connection: close' "http://$online_ip/curl/[1-$curls]" \
+        ip netns exec "$client" curl -s --max-time 120 -H 'Connection: close' "http://$online_url/curl/[1-$curls]" \
             >"$dir/answers" || die "curl failed on the client"
     fi
-    shown 'client$' "wrk -t2 -c$connections -s scripts/demo/requests.lua http://$online_ip/ -- $requests"
-    start wrk "$client" wrk -t2 -c"$connections" -d120s --timeout 60s -s "$REPO_ROOT/scripts/demo/requests.lua" "http://$online_ip/" -- "$requests"
+    shown 'client$' "wrk -t2 -c$connections -s scripts/demo/requests.lua http://$online_url/ -- $requests"
+    start wrk "$client" wrk -t2 -c"$connections" -d120s --timeout 60s -s "$REPO_ROOT/scripts/demo/requests.lua" "http://$online_url/" -- "$requests"
     wait_until 110 online_is_complete || say "   the online host has served only $(served_count online) of $total requests"
     wrk_pid=$started
     sleep 0.5 # the last answers reach wrk
@@ -327,7 +340,7 @@ if ! is_root; then
     say "   Network namespaces need root: the rest runs through sudo."
     exec sudo env PATH="$PATH" DEMO_PREPARED=yes TCPCOPY="$tcpcopy" INTERCEPT="$intercept" \
         DEMO_REQUESTS="$requests" DEMO_CONNECTIONS="$connections" DEMO_CURLS="$curls" \
-        DEMO_TCPCOPY_ARGS="${DEMO_TCPCOPY_ARGS:-}" DEMO_INTERCEPT_ARGS="${DEMO_INTERCEPT_ARGS:-}" "$REPO_ROOT/scripts/demo.sh"
+        DEMO_TCPCOPY_ARGS="${DEMO_TCPCOPY_ARGS:-}" DEMO_INTERCEPT_ARGS="${DEMO_INTERCEPT_ARGS:-}" "$REPO_ROOT/scripts/demo.sh" "${version[@]}"
 fi
 if [ -n "${DEMO_PREPARED:-}" ]; then
     step_number=1
@@ -348,7 +361,7 @@ start_nginx online "$online"
 start_nginx target "$target"
 say "   nginx runs on the online and on the target host. The target's way back to the client leads through the online host."
 start_capture "$dir/control.pcap"
-ip netns exec "$client" curl -s --max-time 5 -o "$dir/curl.out" "http://$target_ip/control" ||
+ip netns exec "$client" curl -s --max-time 5 -o "$dir/curl.out" "http://$target_url/control" ||
     die "the client does not reach the target host"
 wait_until 5 control_is_seen || die "tcpdump does not see what the target sends to the client"
 sleep 0.3
@@ -357,8 +370,8 @@ control="$(captured "$dir/control.pcap")"
 say "   tcpdump on the client saw $control packets of a direct request to the target. From now on it must see none."
 
 title "On the target host: hand the answers to intercept, and start it"
-shown 'target#' 'scripts/iptables-setup.sh add --port 80'
-ip netns exec "$target" "$REPO_ROOT/scripts/iptables-setup.sh" add --port 80 | sed 's/^/     /'
+shown 'target#' "scripts/iptables-setup.sh add --port 80 ${version[*]}"
+ip netns exec "$target" "$REPO_ROOT/scripts/iptables-setup.sh" add --port 80 "${version[@]}" | sed 's/^/     /'
 shown 'target#' 'intercept -d -l /var/log/intercept.log        (here without -d)'
 read -ra more <<<"${DEMO_INTERCEPT_ARGS:-}"
 start intercept "$target" "$intercept" -l "$dir/intercept.log" "${more[@]}"
@@ -366,9 +379,9 @@ intercept_pid=$started
 wait_ready 10 intercept "$intercept_pid" "intercept does not listen on port 36524, or has not bound its queue" tunnel_listens
 
 title "On the online host: copy the traffic of port 80"
-shown 'online#' "tcpcopy -d -x 80-$target_ip:80 -c $replay_ip -l /var/log/tcpcopy.log        (here without -d)"
+shown 'online#' "tcpcopy -d -x 80-$target_url:80 -c $replay_ip -l /var/log/tcpcopy.log        (here without -d)"
 read -ra more <<<"${DEMO_TCPCOPY_ARGS:-}"
-start tcpcopy "$online" "$tcpcopy" -x "80-$target_ip:80" -c "$replay_ip" -l "$dir/tcpcopy.log" "${more[@]}"
+start tcpcopy "$online" "$tcpcopy" -x "80-$target_url:80" -c "$replay_ip" -l "$dir/tcpcopy.log" "${more[@]}"
 tcpcopy_pid=$started
 wait_ready 15 tcpcopy "$tcpcopy_pid" "tcpcopy has not connected to intercept" tunnel_is_up
 sleep 0.5
@@ -381,7 +394,7 @@ traffic
 title "Wait until the target host has served the copies"
 wait_for_replay
 tcpcopy_cpu="$(cpu_seconds "$tcpcopy_pid")" intercept_cpu="$(cpu_seconds "$intercept_pid")"
-ip netns exec "$target" "$REPO_ROOT/scripts/iptables-setup.sh" status --port 80 | sed 's/^/     /'
+ip netns exec "$target" "$REPO_ROOT/scripts/iptables-setup.sh" status --port 80 "${version[@]}" | sed 's/^/     /'
 stop_and_show tcpcopy "$tcpcopy_pid"
 stop_and_show intercept "$intercept_pid"
 sleep 0.5 # answers of connections that are still open would show now

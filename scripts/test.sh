@@ -124,10 +124,12 @@ END_TO_END=(
     check
     command_line
     harness
+    ipv6
     offline
     privileges
     replication
     resilience
     sources
+    tunnel
 )
 step "end-to-end tests" cargo_test -p tc-tests --release --locked --lib "${END_TO_END[@]/#/--test=}" -- --test-threads=1

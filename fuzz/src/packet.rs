@@ -2,7 +2,7 @@
 
 use crate::checks::parse_made;
 use tc_proto::fragment::{FragmentRef, assemble};
-use tc_proto::tunnel::{RecordFormat, parse_record, write_record};
+use tc_proto::tunnel::{RecordFormat, Response, parse_record, write_records};
 use tc_proto::{Flags, PacketRef, PacketSpec, SackBlocks, Segment, SeqNum, TcpOptions};
 
 /// Octets of options that a TCP header can hold.
@@ -84,7 +84,7 @@ fn check_emitted(packet: &PacketRef<'_>) {
 /// The record of a header says what the header said, but for SACK blocks that have no room.
 fn check_record(format: RecordFormat, packet: &PacketRef<'_>) {
     let mut record = vec![0xee; 3];
-    write_record(format, packet, &mut record);
+    write_records(format, &Response::from(packet), usize::from(u16::MAX), &mut record);
     if packet.segment().source.is_ipv6() {
         assert_eq!(record.len(), 3, "this protocol has no records for IPv6");
         return;

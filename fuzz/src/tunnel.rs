@@ -5,13 +5,16 @@
 //! they need to go on: see [`check_kept`].
 
 use crate::steps::Script;
-use tc_proto::Flow;
 use tc_proto::tunnel::{
-    DecodeError, FrameDecoder, MAX_RECORDS_PER_FRAME, Message, MessageDecoder, RecordFormat, parse_record,
-    write_frames,
+    DecodeError, FrameDecoder, InterceptHello, MAX_RECORDS_PER_FRAME, Message, MessageDecoder, RecordFormat,
+    Reply, ReplyDecoder, parse_record, write_frames,
 };
+use tc_proto::{Flow, TargetHeader};
 
-/// Reads the octets as a stream of messages, and as one of frames.
+/// The most that a decoder of messages keeps: less than a message of version 2 with the longest body.
+const LONGEST_MESSAGE: usize = 4 + 1024;
+
+/// Reads the octets as a stream of messages, as one of replies, and as one of frames.
 pub fn run(octets: &[u8]) {
     let mut script = Script::new(octets);
     let count = usize::from(script.octet() % 16);
@@ -22,6 +25,9 @@ pub fn run(octets: &[u8]) {
     assert_eq!(messages(stream.chunks(1)), whole, "octet by octet");
     assert_eq!(messages(cut(stream, &cuts)), whole);
     check_messages(stream, &whole);
+    let whole = replies([stream]);
+    assert_eq!(replies(stream.chunks(1)), whole, "octet by octet");
+    assert_eq!(replies(cut(stream, &cuts)), whole);
     for format in [RecordFormat::Octets64, RecordFormat::Octets80] {
         let whole = records(format, [stream]);
         assert_eq!(records(format, stream.chunks(1)), whole, "octet by octet");
@@ -57,7 +63,38 @@ fn messages<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Decoded<Message> {
                 Err(error) => return (units, Some(error)),
             }
         }
-        check_kept(&decoder, Message::LEN);
+        check_kept(&decoder, LONGEST_MESSAGE);
+    }
+    (units, None)
+}
+
+/// A reply that owns its octets.
+#[derive(Debug, PartialEq, Eq)]
+enum Heard {
+    Hello(InterceptHello),
+    Proof([u8; 32]),
+    Response(TargetHeader, Vec<u8>),
+    Malformed,
+}
+
+fn replies<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Decoded<Heard> {
+    let mut decoder = ReplyDecoder::new();
+    let mut units = Vec::new();
+    for part in parts {
+        decoder.push(part);
+        loop {
+            units.push(match decoder.next() {
+                Ok(Some(Reply::Hello(hello))) => Heard::Hello(hello),
+                Ok(Some(Reply::Proof(proof))) => Heard::Proof(proof),
+                Ok(Some(Reply::Response(header, payload))) => {
+                    assert!(payload.len() <= header.0.payload_len, "more payload than there was");
+                    Heard::Response(header, payload.to_vec())
+                }
+                Ok(Some(Reply::Malformed)) => Heard::Malformed,
+                Ok(None) => break,
+                Err(error) => return (units, Some(error)),
+            });
+        }
     }
     (units, None)
 }
@@ -89,19 +126,37 @@ fn check_kept(decoder: &MessageDecoder, unit: usize) {
     assert!(count - taken < unit, "{kept}");
 }
 
-/// The decoder read every whole message, and what it read encodes to what came.
+/// The decoder read every whole message of version 1, and what it read encodes to what came.
 fn check_messages(stream: &[u8], (decoded, error): &Decoded<Message>) {
+    let switch = decoded.iter().position(|message| *message == Message::Switch);
     let units: Vec<&[u8]> = stream.chunks_exact(Message::LEN).collect();
-    assert_eq!(decoded.len() + usize::from(error.is_some()), units.len().min(decoded.len() + 1));
-    for (message, unit) in decoded.iter().zip(&units) {
-        let encoded = message.encode().expect("a decoded flow has IPv4 addresses");
+    if switch.is_none() {
+        assert_eq!(decoded.len() + usize::from(error.is_some()), units.len().min(decoded.len() + 1));
+    }
+    let first = decoded.len().min(switch.map_or(decoded.len(), |at| at + 1));
+    for (message, unit) in decoded.iter().take(first).zip(&units) {
+        let encoded = message.encode().expect("a message of version 1");
         match message {
-            Message::Version(_) => assert_eq!(encoded[..8], unit[..8]),
+            // The C programs ignore the other fields, and so do we.
+            Message::Version(_) | Message::Offer(_) | Message::Switch => assert_eq!(encoded[..6], [0; 6]),
             Message::AddRoute(Flow { .. }) | Message::RemoveRoute(Flow { .. }) => {
                 assert_eq!(&encoded[..], *unit);
             }
+            Message::Hello(_) | Message::Proof(_) => panic!("{message:?} in version 1"),
         }
     }
+    check_written(decoded.get(first..).unwrap_or_default());
+}
+
+/// Messages of version 2, written and read again, are the same.
+fn check_written(messages_read: &[Message]) {
+    let mut octets =
+        [Message::Offer(2), Message::Switch].map(|message| message.encode().expect("version 1")).concat();
+    for message in messages_read {
+        message.write(&mut octets);
+    }
+    let (again, error) = messages([octets.as_slice()]);
+    assert_eq!((&again[2..], error), (messages_read, None));
 }
 
 /// No record panics, and records written as frames are read back.
@@ -111,7 +166,7 @@ fn check_records(format: RecordFormat, decoded: &[Vec<u8>]) {
         let _ = parse_record(record);
     }
     let mut frames = Vec::new();
-    write_frames(format, &decoded.concat(), &mut frames);
+    write_frames(format, &decoded.concat(), MAX_RECORDS_PER_FRAME, &mut frames);
     let counts = 2 * decoded.len().div_ceil(MAX_RECORDS_PER_FRAME);
     assert_eq!(frames.len(), counts + decoded.len() * format.size());
     assert_eq!(records(format, [frames.as_slice()]), (decoded.to_vec(), None));

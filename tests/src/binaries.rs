@@ -2,13 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-/// The two programs under test.
+use crate::lab::IpVersion;
+
+/// The two programs under test, and what they are tested over.
 #[derive(Debug, Clone)]
 pub struct Binaries {
     /// The program of the online host.
     pub tcpcopy: PathBuf,
     /// The program of the target host.
     pub intercept: PathBuf,
+    /// The IP version of the clients.
+    pub version: IpVersion,
+    /// The IP version of the target and of the tunnel.
+    pub target_version: IpVersion,
 }
 
 impl Binaries {
@@ -22,7 +28,15 @@ impl Binaries {
         Self {
             tcpcopy: under_test("TCPCOPY_BIN", "tcpcopy"),
             intercept: under_test("INTERCEPT_BIN", "intercept"),
+            version: IpVersion::V4,
+            target_version: IpVersion::V4,
         }
+    }
+
+    /// The same over other IP versions: that of the clients, and that of the target.
+    #[must_use]
+    pub fn over(self, version: IpVersion, target_version: IpVersion) -> Self {
+        Self { version, target_version, ..self }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::lab::{Host, Lab, Process, TARGET};
+use crate::lab::{Host, Lab, Process};
 use crate::pair::{TUNNEL_PORT, await_process};
 
 const READY_LIMIT: Duration = Duration::from_secs(5);
@@ -23,7 +23,7 @@ impl Capture {
         let mut command = lab.client.command("tcpdump");
         command
             .args(["-i", "client0", "-n", "-l", "-q", "-t", "--immediate-mode"])
-            .arg(format!("src host {TARGET} and tcp src port {port}"));
+            .arg(format!("src host {} and tcp src port {port}", lab.target_address()));
         let mut capture = Self { tcpdump: lab.client.spawn("tcpdump", &mut command) };
         await_listening(&mut capture.tcpdump, lab, "tcpdump");
         capture
@@ -69,7 +69,7 @@ pub(crate) fn await_listening(tcpdump: &mut Process, lab: &Lab, name: &str) {
 
 /// The destination of a line such as `IP 10.198.2.1.8080 > 10.198.1.7.40000: tcp 0`.
 fn receiver(line: &str) -> Option<String> {
-    let destination = line.split(" > ").nth(1)?.split(':').next()?;
+    let destination = line.split(" > ").nth(1)?.split(": ").next()?;
     Some(destination.rsplit_once('.')?.0.to_owned())
 }
 
@@ -81,5 +81,7 @@ mod tests {
     fn a_line_names_its_receiver() {
         let line = "IP 10.198.2.1.8080 > 10.198.1.7.40000: tcp 0";
         assert_eq!(receiver(line).as_deref(), Some("10.198.1.7"));
+        let line = "IP6 fd98:2::1.8080 > fd98:1::7.40000: tcp 0";
+        assert_eq!(receiver(line).as_deref(), Some("fd98:1::7"));
     }
 }

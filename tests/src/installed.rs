@@ -41,6 +41,8 @@ impl Installed {
         let both = |install: &dyn Fn(&Path, &str) -> PathBuf| Binaries {
             tcpcopy: install(&built.tcpcopy, "tcpcopy"),
             intercept: install(&built.intercept, "intercept"),
+            version: built.version,
+            target_version: built.target_version,
         };
         Self {
             programs: both(&|from, name| install(from, &directory.join(format!("installed-{name}")), rights)),

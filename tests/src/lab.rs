@@ -1,15 +1,18 @@
 //! Three hosts in a row, client — online — target, and perhaps an assistant, each a network namespace.
 
+mod address;
 mod directory;
 mod firewall;
 mod host;
 mod namespace;
 mod process;
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
+pub use address::IpVersion;
 pub use firewall::Rule;
 pub use host::Host;
 pub use process::Process;
@@ -55,6 +58,10 @@ pub struct Lab {
     pub target: Host,
     assistant: Option<Host>,
     number: u32,
+    /// The IP version of the clients; the links carry both.
+    pub version: IpVersion,
+    /// The IP version of the target.
+    pub target_version: IpVersion,
     directory: Directory,
     _turn: MutexGuard<'static, ()>,
 }
@@ -67,6 +74,16 @@ impl Lab {
     /// Something could not be built, most likely because the caller is not root.
     #[must_use]
     pub fn new() -> Self {
+        Self::over(IpVersion::V4, IpVersion::V4)
+    }
+
+    /// The same for clients and a target of these IP versions.
+    ///
+    /// # Panics
+    ///
+    /// As [`new`](Self::new).
+    #[must_use]
+    pub fn over(version: IpVersion, target_version: IpVersion) -> Self {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         remove_all_on_signals();
         namespace::remove_stale();
@@ -79,6 +96,8 @@ impl Lab {
             target: host("target"),
             assistant: None,
             number,
+            version,
+            target_version,
             directory,
             _turn: turn,
         };
@@ -104,8 +123,21 @@ impl Lab {
 
     /// The host that intercept runs on, and its address for the online host.
     #[must_use]
-    pub fn intercept_host(&self) -> (&Host, &'static str) {
-        self.assistant.as_ref().map_or((&self.target, TARGET), |assistant| (assistant, ASSISTANT))
+    pub fn intercept_host(&self) -> (&Host, IpAddr) {
+        let assistant = self.assistant.as_ref().map(|assistant| (assistant, self.target_version.of(ASSISTANT)));
+        assistant.unwrap_or((&self.target, self.target_address()))
+    }
+
+    /// The online host as its clients see it.
+    #[must_use]
+    pub fn online_address(&self) -> IpAddr {
+        self.version.of(ONLINE)
+    }
+
+    /// The target host.
+    #[must_use]
+    pub fn target_address(&self) -> IpAddr {
+        self.target_version.of(TARGET)
     }
 
     /// Where the hosts write.

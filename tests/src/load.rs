@@ -4,7 +4,7 @@ mod client;
 mod driver;
 mod summary;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::Parser;
@@ -65,7 +65,7 @@ pub struct Options {
 /// Consecutive addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AddressRange {
-    first: Ipv4Addr,
+    first: IpAddr,
     count: u32,
 }
 
@@ -74,19 +74,26 @@ impl AddressRange {
     #[must_use]
     pub fn nth(self, index: usize) -> IpAddr {
         let offset = u32::try_from(index % self.count as usize).unwrap_or(0);
-        Ipv4Addr::from_bits(self.first.to_bits() + offset).into()
+        match self.first {
+            IpAddr::V4(first) => Ipv4Addr::from_bits(first.to_bits() + offset).into(),
+            IpAddr::V6(first) => Ipv6Addr::from_bits(first.to_bits() + u128::from(offset)).into(),
+        }
     }
 }
 
 fn parse_range(text: &str) -> Result<AddressRange, String> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
-    let parse = |text: &str| text.parse::<Ipv4Addr>().map_err(|error| error.to_string());
+    let parse = |text: &str| text.parse::<IpAddr>().map_err(|error| error.to_string());
     let (first, last) = (parse(first)?, parse(last)?);
-    let count = last.to_bits().checked_sub(first.to_bits());
-    match count {
-        Some(span) => Ok(AddressRange { first, count: span + 1 }),
-        None => Err("the last address is before the first".to_owned()),
-    }
+    let span = match (first, last) {
+        (IpAddr::V4(first), IpAddr::V4(last)) => last.to_bits().checked_sub(first.to_bits()),
+        (IpAddr::V6(first), IpAddr::V6(last)) => {
+            last.to_bits().checked_sub(first.to_bits()).and_then(|span| u32::try_from(span).ok())
+        }
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => None,
+    };
+    let span = span.ok_or("the last address does not follow the first")?;
+    Ok(AddressRange { first, count: span + 1 })
 }
 
 #[cfg(test)]
@@ -99,5 +106,6 @@ mod tests {
         let turns: Vec<_> = (0..4).map(|i| range.nth(i).to_string()).collect();
         assert_eq!(turns, ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.1"]);
         assert!(parse_range("10.0.0.2-10.0.0.1").is_err());
+        assert_eq!(parse_range("fd00::9-fd00::b").unwrap().nth(4).to_string(), "fd00::a");
     }
 }

@@ -4,8 +4,9 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::lab::{Host, Lab, ONLINE, Process};
+use crate::lab::{Host, Lab, Process};
 use crate::records::{Kind, Record};
+use std::net::SocketAddr;
 
 /// How many requests each connection of a client carries before nginx closes it.
 const REQUESTS_PER_CONNECTION: usize = 100;
@@ -40,7 +41,7 @@ fn configuration(prefix: &Path, access: &Path, port: u16) -> String {
     for kind in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"] {
         writeln!(text, "{kind}_temp_path {prefix}/{kind};").expect("a string grows");
     }
-    write!(text, "server {{ listen {port} backlog=4096; location / {{ return 200 'hello'; }} }}\n}}\n")
+    write!(text, "server {{ listen {port} backlog=4096; listen [::]:{port} ipv6only=on backlog=4096; location / {{ return 200 'hello'; }} }}\n}}\n")
         .expect("a string grows");
     text
 }
@@ -65,7 +66,7 @@ pub fn wrk(lab: &Lab, port: u16, connections: usize, requests: usize, seconds: u
         .args(["-t", &THREADS.to_string(), "-c", &connections.to_string()])
         .args(["-d", &format!("{seconds}s"), "-s"])
         .arg(script)
-        .arg(format!("http://{ONLINE}:{port}/"));
+        .arg(format!("http://{}/", SocketAddr::new(lab.online_address(), port)));
     command
 }
 

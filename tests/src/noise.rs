@@ -1,10 +1,11 @@
 //! Traffic that no program should be hurt by.
 
 use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use rustix::net::{AddressFamily, SendFlags, SocketType, ipproto};
+use rustix::process::{Resource, Rlimit};
 
 use crate::content::Content;
 use crate::lab::Host;
@@ -33,6 +34,26 @@ impl TunnelNoise {
         }
         self.open.extend(kept.into_iter().filter_map(|message| say(host, tunnel, message)));
     }
+}
+
+/// Opens so many connections, says some random octets on each, and closes them all when all are there.
+///
+/// # Panics
+///
+/// This process may not have as many descriptors.
+pub fn flood(host: &Host, tunnel: SocketAddr, connections: usize, seed: u64) {
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    rustix::process::setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })
+        .expect("the limit of descriptors can be raised");
+    let mut octets = [0; 4096];
+    Content::new(seed).fill(&mut octets);
+    let open: Vec<_> = (0..connections)
+        .filter_map(|number| {
+            let (start, len) = (number * 17 % 2000, 1 + usize::from(octets[number % 4096]));
+            say(host, tunnel, &octets[start..start + len])
+        })
+        .collect();
+    drop(open);
 }
 
 fn say(host: &Host, to: SocketAddr, message: &[u8]) -> Option<TcpStream> {
@@ -76,12 +97,13 @@ pub fn malformed_segments(port: u16) -> Vec<Vec<u8>> {
 /// # Panics
 ///
 /// They cannot be sent.
-pub fn send_segments(host: &Host, to: Ipv4Addr, segments: &[Vec<u8>]) {
+pub fn send_segments(host: &Host, to: IpAddr, segments: &[Vec<u8>]) {
+    let family = if to.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     host.inside(|| {
-        let socket = rustix::net::socket(AddressFamily::INET, SocketType::RAW, Some(ipproto::TCP));
+        let socket = rustix::net::socket(family, SocketType::RAW, Some(ipproto::TCP));
         let socket = socket.expect("a raw socket can be had");
         for segment in segments {
-            let to = SocketAddrV4::new(to, 0);
+            let to = SocketAddr::new(to, 0);
             rustix::net::sendto(&socket, segment, SendFlags::empty(), &to).expect("a raw packet can be sent");
         }
     });

@@ -1,10 +1,11 @@
 //! The two programs under test, running.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::binaries::Binaries;
-use crate::lab::{Lab, Process, TARGET};
+use crate::lab::{Lab, Process};
 use crate::proc_net::Sockets;
 use crate::usage::Usage;
 
@@ -141,7 +142,8 @@ pub(crate) fn start_intercept(lab: &Lab, binaries: &Binaries, arguments: Argumen
     let (host, _) = lab.intercept_host();
     let mut command = host.command(&binaries.intercept);
     command.args(["-l", &log_path(lab.directory(), "intercept")]);
-    let mut process = host.spawn("intercept", command.args(arguments.intercept));
+    let translated = arguments.intercept.iter().map(|argument| lab.target_version.translate(argument));
+    let mut process = host.spawn("intercept", command.args(translated));
     let sockets = Sockets::of(host);
     let needs_queue = !arguments.intercept.iter().any(|argument| ["-i", "--source"].contains(argument));
     await_process(&mut process, "listens and has its queue", READY_LIMIT, || {
@@ -153,9 +155,11 @@ pub(crate) fn start_intercept(lab: &Lab, binaries: &Binaries, arguments: Argumen
 fn start_tcpcopy(lab: &Lab, binaries: &Binaries, name: &str, port: u16, arguments: &[&str]) -> Process {
     let mut command = lab.online.command(&binaries.tcpcopy);
     command
-        .args(["-x", &format!("{port}-{TARGET}:{port}"), "-s", lab.intercept_host().1])
+        .args(["-x", &format!("{port}-{}", SocketAddr::new(lab.target_address(), port))])
+        .args(["-s", &lab.intercept_host().1.to_string()])
         .args(["-l", &log_path(lab.directory(), name)]);
-    lab.online.spawn(name, command.args(arguments))
+    lab.online
+        .spawn(name, command.args(arguments.iter().map(|argument| lab.target_version.translate(argument))))
 }
 
 /// Waits until more than `before` sockets of the online host capture.

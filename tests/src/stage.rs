@@ -14,7 +14,7 @@ use application::{Application, Source};
 
 use crate::binaries::{Binaries, helper};
 use crate::capture::{Capture, Trace};
-use crate::lab::{Host, Lab, ONLINE, Process, Rule};
+use crate::lab::{Host, IpVersion, Lab, Process, Rule};
 use crate::load::Summary;
 use crate::mariadb;
 use crate::network::Network;
@@ -90,6 +90,13 @@ impl Role {
         }
     }
 
+    fn version(self, lab: &Lab) -> IpVersion {
+        match self {
+            Self::Online => lab.version,
+            Self::Target => lab.target_version,
+        }
+    }
+
     fn host(self, lab: &Lab) -> &Host {
         match self {
             Self::Online => &lab.online,
@@ -130,7 +137,7 @@ impl Stage {
     }
 
     fn bare_fed_by(binaries: Binaries, feed: Feed) -> Self {
-        let mut lab = Lab::new();
+        let mut lab = Lab::over(binaries.version, binaries.target_version);
         feed.prepare(&mut lab);
         Self {
             pair: None,
@@ -160,7 +167,8 @@ impl Stage {
         let host = role.host(&self.lab);
         let mut command = host.command(helper("tc-app"));
         command
-            .args(["--listen", &format!("0.0.0.0:{APP_PORT}"), "--name", role.name()])
+            .args(["--listen", &SocketAddr::new(role.version(&self.lab).unspecified(), APP_PORT).to_string()])
+            .args(["--name", role.name()])
             .arg("--record")
             .arg(&record);
         let process = host.spawn(&label, command.args(arguments));
@@ -275,9 +283,9 @@ impl Stage {
     /// Starts a load of the client host with these arguments of `tc-load`, split at blanks.
     #[must_use]
     pub fn start_load(&mut self, arguments: &str) -> Process {
-        let to = format!("{ONLINE}:{APP_PORT}").parse().expect("an address");
+        let to = SocketAddr::new(self.lab.online_address(), APP_PORT);
         self.loads += 1;
-        spawn_load(&self.lab.client, self.loads, to, arguments)
+        spawn_load(&self.lab.client, self.loads, to, &self.lab.version.translate(arguments))
     }
 
     /// Runs a load of the online host itself, over its loopback interface, to its end.
@@ -287,7 +295,8 @@ impl Stage {
     /// An answer is missing or wrong: the online service was disturbed.
     pub fn load_at_home(&mut self, arguments: &str) -> Summary {
         self.loads += 1;
-        let load = spawn_load(&self.lab.online, self.loads, ([127, 0, 0, 1], APP_PORT).into(), arguments);
+        let to = SocketAddr::new(self.lab.version.loopback(), APP_PORT);
+        let load = spawn_load(&self.lab.online, self.loads, to, arguments);
         finish_load(load)
     }
 

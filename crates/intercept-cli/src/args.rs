@@ -7,6 +7,7 @@ pub(crate) use source::{SourceArgs, SourceKind};
 use clap::Parser;
 use ipnet::IpNet;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::str::FromStr;
 use tc_proto::DEFAULT_TUNNEL_PORT;
 use tc_sys::program::{Arguments, CommonArgs, number};
@@ -53,8 +54,8 @@ Privileges:
   Files are opened with the rights of the caller. What is not needed is given up once everything is open.
 
 Security:
-  The tunnel is neither encrypted nor authenticated: whoever reaches the port can announce connections and read the \
-headers of their answers. Use -b or a firewall so that only the hosts of tcpcopy reach it.";
+  Whoever reaches the port can announce connections and read the headers of their answers, unless --allow names the \
+hosts of tcpcopy or --key-file a key that it must know. The tunnel is not encrypted.";
 
 /// The command line, field by field.
 #[expect(clippy::doc_markdown, reason = "the comments are the help, which is printed as it stands")]
@@ -74,8 +75,8 @@ pub(crate) struct Args {
     /// A comma list of addresses and networks, IPv4 or IPv6: 10.1.2.3,10.8.0.0/16,2001:db8::/32. An answer to one of
     /// them goes on to its client, of whatever protocol it is, and is not reported to tcpcopy. Answers to all others
     /// are dropped.
-    #[arg(short = 'x', long, value_name = "LIST", value_parser = Passlist::from_str)]
-    pub(crate) passlist: Option<Passlist>,
+    #[arg(short = 'x', long, value_name = "LIST", value_parser = NetworkList::from_str)]
+    pub(crate) passlist: Option<NetworkList>,
 
     /// TCP port on which tcpcopy connects
     #[arg(short, long, value_name = "PORT", default_value_t = DEFAULT_TUNNEL_PORT, value_parser = port)]
@@ -83,9 +84,30 @@ pub(crate) struct Args {
 
     /// Address on which tcpcopy connects
     ///
-    /// An address of this host. The default is every IPv4 address; give :: for every address of both versions.
-    #[arg(short, long, value_name = "ADDRESS", default_value = "0.0.0.0", value_parser = address)]
-    pub(crate) bind: IpAddr,
+    /// An address of this host. The default is every address, IPv4 and IPv6; give 0.0.0.0 for every IPv4 address.
+    #[arg(short, long, value_name = "ADDRESS", value_parser = address)]
+    pub(crate) bind: Option<IpAddr>,
+
+    /// Hosts from which tcpcopy may connect
+    ///
+    /// A comma list of addresses and networks, as for -x. Connections from elsewhere are refused, and counted. The
+    /// default: from everywhere.
+    #[arg(long, value_name = "LIST", value_parser = NetworkList::from_str)]
+    pub(crate) allow: Option<NetworkList>,
+
+    /// File with the key that tcpcopy must know
+    ///
+    /// The same file as tcpcopy's: at least 16 octets that nobody can guess, as openssl rand -hex 32 makes them. Each
+    /// side proves to the other that it knows the key, which is never sent. Who does not, C programs among them, is
+    /// refused, and counted.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+
+    /// Headers that are combined in a frame at most
+    ///
+    /// For C programs; ours need no frames. From 1 to 16.
+    #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = 16, value_parser = combined)]
+    pub(crate) combine: u8,
 
     #[command(flatten)]
     pub(crate) source: SourceArgs,
@@ -113,11 +135,11 @@ impl Arguments for Args {
     }
 }
 
-/// The destinations of `-x`.
+/// The networks of `-x` and `--allow`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Passlist(pub(crate) Vec<IpNet>);
+pub(crate) struct NetworkList(pub(crate) Vec<IpNet>);
 
-impl FromStr for Passlist {
+impl FromStr for NetworkList {
     type Err = String;
 
     fn from_str(list: &str) -> Result<Self, String> {
@@ -125,7 +147,7 @@ impl FromStr for Passlist {
     }
 }
 
-impl std::fmt::Display for Passlist {
+impl std::fmt::Display for NetworkList {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let entries: Vec<_> = self.0.iter().map(IpNet::to_string).collect();
         f.write_str(&entries.join(","))
@@ -187,6 +209,10 @@ fn network(entry: &str) -> Result<IpNet, String> {
 
 fn port(text: &str) -> Result<u16, String> {
     number(text, 1..=u16::MAX)
+}
+
+fn combined(text: &str) -> Result<u8, String> {
+    number(text, 1..=16)
 }
 
 fn table_size(text: &str) -> Result<u32, String> {

@@ -79,7 +79,7 @@ impl CheckArgs {
         }
         path::look(&subject, &mut report);
         queue::look(&ports, &subject, &mut report);
-        look_at_tunnel(config.listen.port(), &subject, &mut report);
+        look_at_tunnel(config.port, &subject, &mut report);
         Ok(report.print("intercept", format))
     }
 }

@@ -1,7 +1,9 @@
 //! What the program does with the arguments.
 
-use crate::args::{Args, QueueRange, SourceArgs, SourceKind};
-use std::net::SocketAddr;
+use crate::args::{Args, NetworkList, QueueRange, SourceArgs, SourceKind};
+use ipnet::IpNet;
+use std::net::IpAddr;
+use std::path::PathBuf;
 use tc_core::relay::RelayConfig;
 use tc_sys::nflog::NflogConfig;
 use tc_sys::pcap::DeviceConfig;
@@ -10,7 +12,11 @@ use tc_sys::queue::{Overflow, QueueConfig};
 /// The configuration.
 #[derive(Debug)]
 pub(crate) struct Config {
-    pub(crate) listen: SocketAddr,
+    /// Where to listen; nothing for all addresses.
+    pub(crate) bind: Option<IpAddr>,
+    pub(crate) port: u16,
+    /// Where the key is, if tcpcopy must know one.
+    pub(crate) key_file: Option<PathBuf>,
     /// What `-x` said, for the log.
     pub(crate) passlist: Option<String>,
     pub(crate) source: SourceConfig,
@@ -20,10 +26,17 @@ pub(crate) struct Config {
 impl From<Args> for Config {
     fn from(args: Args) -> Self {
         Self {
-            listen: SocketAddr::new(args.bind, args.port),
+            bind: args.bind,
+            port: args.port,
+            key_file: args.key_file,
             passlist: args.passlist.as_ref().map(ToString::to_string),
             source: args.source.into(),
-            relay: relay_config(args.passlist.map(|list| list.0).unwrap_or_default(), args.table_size),
+            relay: RelayConfig {
+                passlist: networks(args.passlist),
+                allow: networks(args.allow),
+                records_per_frame: args.combine.into(),
+                ..relay_config(args.table_size)
+            },
         }
     }
 }
@@ -62,8 +75,12 @@ impl From<SourceArgs> for SourceConfig {
     }
 }
 
-fn relay_config(passlist: Vec<ipnet::IpNet>, table_size: u32) -> RelayConfig {
+fn networks(list: Option<NetworkList>) -> Vec<IpNet> {
+    list.map(|list| list.0).unwrap_or_default()
+}
+
+fn relay_config(table_size: u32) -> RelayConfig {
     let initial_routes = table_size as usize;
     let defaults = RelayConfig::default();
-    RelayConfig { passlist, initial_routes, max_routes: defaults.max_routes.max(initial_routes), ..defaults }
+    RelayConfig { initial_routes, max_routes: defaults.max_routes.max(initial_routes), ..defaults }
 }

@@ -27,12 +27,16 @@ const SIGNALS: Token = Token(2);
 const FIRST_TUNNEL: u64 = 16;
 
 const MAX_EVENTS: usize = 256;
+/// Octets of a packet before its payload: more than any but the oddest has.
+const HEADERS: u16 = 128;
 
 /// The running program.
 pub(crate) struct Driver {
     poll: Poll,
     listener: TcpListener,
     listener_readiness: Readiness,
+    /// Octets of each response's payload that the source was asked to give.
+    payload: u16,
     relay: Relay,
     signals: SignalFd,
     signals_readiness: Readiness,
@@ -64,6 +68,7 @@ impl Driver {
             poll,
             listener,
             listener_readiness: Readiness::Ready,
+            payload: 0,
             relay: Relay::new(relay),
             signals,
             signals_readiness: Readiness::Ready,
@@ -112,12 +117,27 @@ impl Driver {
                 self.tunnels.accept(now, &self.listener, self.poll.registry(), &mut self.relay);
         }
         self.tunnels.read(now, &mut self.relay);
+        self.give_payload(now);
         if self.source_readiness.is_due(now) {
             self.source_readiness = self.serve_source(now);
         }
         self.tunnels.handle_events(now, &mut self.relay);
         self.tunnels.write(now, &mut self.relay);
         self.statistics.handle_timeout(now, &self.relay, &mut *self.source);
+    }
+
+    /// Lets the source give as much of each response as the tunnels want.
+    fn give_payload(&mut self, now: Instant) {
+        let wanted = self.relay.payload_wanted();
+        if wanted <= self.payload {
+            return;
+        }
+        self.payload = wanted;
+        if let Err(error) = self.source.give(HEADERS + wanted)
+            && let Some(left_out) = self.source_lines.admit(now)
+        {
+            warn!("cannot give tcpcopy the payload of answers: {}{left_out}", reason(&error));
+        }
     }
 
     fn wait(&mut self, events: &mut Events, now: Instant) -> Result<(), Error> {

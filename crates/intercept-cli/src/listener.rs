@@ -2,14 +2,19 @@
 
 use mio::net::TcpListener;
 use std::io::ErrorKind;
-use std::net::SocketAddr;
-use tc_sys::SysError;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use tc_sys::process::port_holder;
+use tc_sys::{SysError, socket};
 
-/// Listens, or says what is in the way.
-pub(crate) fn open(address: SocketAddr) -> Result<TcpListener, SysError> {
-    TcpListener::bind(address).map_err(|cause| {
-        let remedy = remedy(cause.kind(), address.port());
+/// Listens on an address, or on all for none; or says what is in the way.
+pub(crate) fn open(address: Option<IpAddr>, port: u16) -> Result<TcpListener, SysError> {
+    let listener = match address {
+        Some(address) => socket::listen((address, port).into()),
+        None => socket::listen_on_all(port),
+    };
+    listener.map(TcpListener::from_std).map_err(|cause| {
+        let remedy = remedy(cause.kind(), port);
+        let address = SocketAddr::new(address.unwrap_or(Ipv6Addr::UNSPECIFIED.into()), port);
         let error = SysError::new("listen on", address.to_string(), cause);
         match remedy {
             Some(remedy) => error.with_hint(remedy),

@@ -6,7 +6,10 @@ use crate::driver::Driver;
 use crate::error::Error;
 use crate::listener;
 use crate::source::{DeviceSource, NflogSource, QueueSource, QueueThreads, Source};
+use std::net::{Ipv6Addr, SocketAddr};
+use tc_core::relay::RelayConfig;
 use tc_proto::tunnel::VERSION;
+use tc_sys::key_file;
 use tc_sys::nflog::{Nflog, NflogConfig};
 use tc_sys::pcap::DeviceConfig;
 use tc_sys::privilege::Needs;
@@ -23,10 +26,12 @@ impl Program for Driver {
 
     fn open(config: &Config) -> Result<Self, Error> {
         let source = open_source(config)?;
-        let listener = listener::open(config.listen)?;
+        let listener = listener::open(config.bind, config.port)?;
+        let key = config.key_file.as_deref().map(key_file::read).transpose()?;
+        let relay = RelayConfig { key, ..config.relay.clone() };
         let signals = SignalFd::open()?;
         tell_configuration(config);
-        Self::new(source, listener, signals, config.relay.clone())
+        Self::new(source, listener, signals, relay)
     }
 
     fn run(&mut self, on_signal: impl FnMut(Signal) -> Flow) -> Result<(), Error> {
@@ -65,7 +70,16 @@ fn tell_configuration(config: &Config) {
         SourceConfig::Devices(devices) => tell_of_devices(devices),
         SourceConfig::Nflog(nflog) => tell_of_log(nflog),
     }
-    info!("msg listen socket:{}", config.listen);
+    let everywhere = config.bind.is_none_or(|address| address.is_unspecified());
+    let address = config.bind.unwrap_or(Ipv6Addr::UNSPECIFIED.into());
+    info!("msg listen socket:{}", SocketAddr::new(address, config.port));
+    if everywhere && config.relay.allow.is_empty() && config.key_file.is_none() {
+        warn!(
+            "whoever reaches port {} can read the headers of answers; name the hosts of tcpcopy with --allow, or give \
+             --key-file",
+            config.port
+        );
+    }
 }
 
 /// Also says what the firewall does not yet do, or does in an old way.

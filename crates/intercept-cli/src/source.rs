@@ -32,6 +32,13 @@ pub(crate) trait Source {
     /// Passes what waits to the relay, a bounded amount.
     fn serve(&mut self, now: Instant, relay: &mut Relay) -> Served;
 
+    /// Gives at least so many octets of each packet from here on, as far as there are.
+    ///
+    /// # Errors
+    ///
+    /// The source cannot.
+    fn give(&mut self, octets: u16) -> io::Result<()>;
+
     /// What was lost on the way and not told before, one line for each reason, and the state of the source for the
     /// statistics.
     fn report(&mut self) -> Report;

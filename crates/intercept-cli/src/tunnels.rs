@@ -9,12 +9,11 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Instant;
 use tc_core::relay::{Event, Relay, TunnelId};
+use tc_proto::tunnel::auth::Nonce;
 use tc_sys::error::reason;
 use tc_sys::program::{RateLimit, Readiness};
 use tracing::{info, warn};
 
-/// Connections at most: below the usual limit of 1024 descriptors.
-const MAX_TUNNELS: usize = 512;
 /// Connections that are accepted before the other sources have their turn.
 const MAX_ACCEPTS: usize = 32;
 const READ_BUFFER: usize = 16 << 10;
@@ -71,9 +70,6 @@ impl Tunnels {
     ) -> Readiness {
         for _ in 0..MAX_ACCEPTS {
             match listener.accept() {
-                Ok(_) if self.connections.len() >= MAX_TUNNELS => {
-                    self.warn(now, format_args!("a connection is refused: there are {MAX_TUNNELS} already"));
-                }
                 Ok((stream, peer)) => {
                     if let Err(error) = self.add(now, Connection::new(stream, peer), registry, relay) {
                         self.warn(now, format_args!("connection of {peer} refused: {}", reason(&error)));
@@ -101,8 +97,13 @@ impl Tunnels {
         let id = TunnelId(self.next);
         self.next += 1;
         registry.register(&mut connection.stream, token(id)?, Interest::READABLE | Interest::WRITABLE)?;
-        relay.handle_tunnel_up(now, id);
+        let mut nonce = Nonce::default();
+        getrandom::fill(&mut nonce)?;
+        relay.handle_tunnel_up(now, id, connection.peer.ip(), nonce);
         self.connections.insert(id, connection);
+        // What it said already is heard before others displace it.
+        self.unread.insert(id);
+        self.handle_events(now, relay);
         Ok(())
     }
 
@@ -145,15 +146,9 @@ impl Tunnels {
 
     fn handle_event(&mut self, now: Instant, event: Event) {
         match event {
-            Event::TunnelReady { tunnel, version, format } => self.notice(
-                now,
-                format_args!(
-                    "tunnel {} of {}: internal version {version}, records of {} octets",
-                    tunnel.0,
-                    self.peer(tunnel),
-                    format.size()
-                ),
-            ),
+            Event::TunnelReady { tunnel, wire } => {
+                self.notice(now, format_args!("tunnel {} of {}: {wire}", tunnel.0, self.peer(tunnel)));
+            }
             Event::UnknownVersion { tunnel, version } => self.warn(
                 now,
                 format_args!(

@@ -97,6 +97,13 @@ impl ClientPool {
         self.is_empty() || !self.family(target.ip()).is_empty()
     }
 
+    /// Whether a client of the online server at `online` can appear to `target`: it keeps its address, or the pool has
+    /// one of the target's IP version for it.
+    #[must_use]
+    pub fn leads(&self, online: IpAddr, target: IpAddr) -> bool {
+        if self.is_empty() { online.is_ipv4() == target.is_ipv4() } else { !self.family(target).is_empty() }
+    }
+
     fn family(&self, like: IpAddr) -> &[Range] {
         if like.is_ipv4() { &self.v4 } else { &self.v6 }
     }
@@ -230,6 +237,21 @@ mod tests {
         let six = pool("2001:db8::/64");
         assert!(!six.serves(target()));
         assert_eq!(six.allocate(client, target(), PortShare::WHOLE, |_| false), None);
+    }
+
+    #[test]
+    fn clients_reach_a_target_of_the_other_ip_version_under_an_address_of_the_pool_only() {
+        let (four, six) = ("192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap());
+        let none = ClientPool::default();
+        assert!(
+            none.leads(four, four) && none.leads(six, six) && !none.leads(four, six) && !none.leads(six, four)
+        );
+        let pool = pool("2001:db8::/64");
+        assert!(pool.leads(four, six) && pool.leads(six, six) && !pool.leads(four, four));
+        let client = "192.0.2.1:4000".parse().unwrap();
+        let flow =
+            pool.allocate(client, "[2001:db8:1::2]:80".parse().unwrap(), PortShare::WHOLE, |_| false).unwrap();
+        assert!(flow.client.is_ipv6() && flow.client.port() == 4000);
     }
 
     #[test]

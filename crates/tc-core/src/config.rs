@@ -2,7 +2,7 @@
 
 use crate::clients::FIRST_PORT;
 use crate::compare::CompareConfig;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 use tc_proto::PortShare;
 
@@ -112,7 +112,7 @@ pub struct Admission {
     /// clients to one target keep out of each other's way.
     pub port_shift: u16,
     /// As whom clients on the loopback interface appear, unless they get another address anyhow.
-    pub loopback_client: Option<IpAddr>,
+    pub loopback: LoopbackClients,
 }
 
 impl Default for Admission {
@@ -123,7 +123,7 @@ impl Default for Admission {
             join: Join::default(),
             copies: 1,
             port_shift: 0,
-            loopback_client: None,
+            loopback: LoopbackClients::default(),
         }
     }
 }
@@ -131,7 +131,7 @@ impl Default for Admission {
 impl Admission {
     /// As whom a client would appear in one of its replays: its address, and its port moved.
     pub(crate) fn appearance(&self, client: SocketAddr, copy: u16) -> SocketAddr {
-        let ip = self.loopback_client.filter(|_| client.ip().is_loopback()).unwrap_or(client.ip());
+        let ip = self.loopback.appearance(client.ip());
         if self.port_shift == 0 && copy == 0 {
             return SocketAddr::new(ip, client.port());
         }
@@ -140,6 +140,26 @@ impl Admission {
         let ports = u32::from(u16::MAX - FIRST_PORT) + 1;
         let offset = moved.wrapping_sub(u32::from(FIRST_PORT)) % ports;
         SocketAddr::new(ip, FIRST_PORT + u16::try_from(offset).unwrap_or(0))
+    }
+}
+
+/// As whom clients on the loopback interface appear, for each IP version; without one, as what they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LoopbackClients {
+    /// Those from `127.0.0.0/8`.
+    pub v4: Option<Ipv4Addr>,
+    /// Those from `::1`.
+    pub v6: Option<Ipv6Addr>,
+}
+
+impl LoopbackClients {
+    fn appearance(self, client: IpAddr) -> IpAddr {
+        let other = match client {
+            IpAddr::V4(v4) if v4.is_loopback() => self.v4.map(IpAddr::from),
+            IpAddr::V6(v6) if v6.is_loopback() => self.v6.map(IpAddr::from),
+            IpAddr::V4(_) | IpAddr::V6(_) => None,
+        };
+        other.unwrap_or(client)
     }
 }
 

@@ -23,7 +23,7 @@ mod waiting;
 
 pub use clients::{ClientPool, ClientPoolError};
 pub use close::CloseReason;
-pub use config::{Admission, Join, Origin, Pace, Ramp, ReplayConfig};
+pub use config::{Admission, Join, LoopbackClients, Origin, Pace, Ramp, ReplayConfig};
 pub use mapping::{Mapping, MappingError};
 pub use reassembly::{Reassembler, ReassemblyLimits};
 pub use replayer::{Replayer, RouteScope, Transmit};

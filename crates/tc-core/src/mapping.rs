@@ -1,10 +1,13 @@
 //! The `-x` map: which captured packets are replayed, and where to.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 /// One entry of `-x`: `[sourceIP:]sourcePort-targetIP:targetPort`, IPv6 addresses in brackets.
+///
+/// An entry takes packets of both IP versions, as far as its clients can appear to the target: see
+/// [`ClientPool::leads`](crate::ClientPool::leads).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Mapping {
     /// The online server's address, or any when it is left out.
@@ -33,6 +36,8 @@ enum Problem {
     Address(String),
     #[error("'{0}' is no target address and port")]
     Target(String),
+    #[error("an IPv6 address stands in brackets, as in [{0}]:80")]
+    NoBrackets(Ipv6Addr),
     #[error("the target's address cannot be 0.0.0.0 or ::")]
     UnspecifiedTarget,
     #[error("MAC addresses are not supported")]
@@ -64,12 +69,16 @@ fn parse_entry(entry: &str) -> Result<Mapping, Problem> {
     let (online, port) = parse_source(source)?;
     let target = match target.parse::<SocketAddr>() {
         Ok(address) if address.port() != 0 => address,
-        Ok(_) | Err(_) => return Err(Problem::Target(target.to_owned())),
+        Ok(_) | Err(_) => {
+            let bare = target.parse().map(Problem::NoBrackets);
+            return Err(bare.unwrap_or_else(|_| Problem::Target(target.to_owned())));
+        }
     };
     if target.ip().is_unspecified() {
         return Err(Problem::UnspecifiedTarget);
     }
-    Ok(Mapping { online, port, target })
+    let target = SocketAddr::new(target.ip().to_canonical(), target.port());
+    Ok(Mapping { online: online.map(|address| address.to_canonical()), port, target })
 }
 
 fn parse_source(source: &str) -> Result<(Option<IpAddr>, u16), Problem> {
@@ -122,6 +131,7 @@ mod tests {
     fn ipv6_stands_in_brackets() {
         let mapping = parse("[2001:db8::1]:80-[2001:db8::2]:8080");
         assert_eq!(mapping.to_string(), "[2001:db8::1]:80-[2001:db8::2]:8080");
+        assert_eq!(parse("80-[::ffff:10.0.0.1]:80").to_string(), "80-10.0.0.1:80");
     }
 
     #[test]
@@ -133,6 +143,7 @@ mod tests {
             ("65536-10.0.0.1:80", "'65536' is no port from 1 to 65535"),
             ("host:80-10.0.0.1:80", "'host' is no IP address"),
             ("80-10.0.0.1", "'10.0.0.1' is no target address and port"),
+            ("80-fd00::1", "an IPv6 address stands in brackets, as in [fd00::1]:80"),
             ("80-10.0.0.1:0", "'10.0.0.1:0' is no target address and port"),
             ("80-0.0.0.0:80", "the target's address cannot be 0.0.0.0 or ::"),
             ("80@00:11:22:33:44:55-10.0.0.1:80", "MAC addresses are not supported"),

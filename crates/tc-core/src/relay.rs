@@ -19,22 +19,25 @@
 mod config;
 mod counters;
 mod deadlines;
+mod handshake;
 mod held;
 mod passlist;
 mod routes;
 mod tunnels;
+mod wire;
 
 pub use config::RelayConfig;
 pub use counters::Counters;
 pub use passlist::Passlist;
+pub use wire::Wire;
 
 use held::HeldHeaders;
 use routes::{Announcement, Routes};
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Instant;
-use tc_proto::tunnel::{DecodeError, Message, RecordFormat, VERSION};
-use tc_proto::{Flow, PacketRef, TargetHeader};
+use tc_proto::tunnel::{DecodeError, Message, Response};
+use tc_proto::{Flow, PacketRef};
 use tunnels::{Queued, Tunnels};
 
 /// A tunnel, by a number that the driver chose and never uses again.
@@ -60,21 +63,34 @@ pub enum CutReason {
     #[error("it is too slow: {0} octets of headers wait for it")]
     Slow(usize),
     /// It said nothing, or not enough.
-    #[error("it did not say its version in time")]
+    #[error("it did not say its version, or prove that it knows the key, in time")]
     Silent,
+    /// Its address is not allowed.
+    #[error("its address is not in --allow")]
+    NotAllowed,
+    /// It speaks version 1, which knows no key.
+    #[error("it has no key: a C program, or an older tcpcopy")]
+    NoKey,
+    /// Its proof is wrong.
+    #[error("it has another key")]
+    WrongKey,
+    /// It made room for a newer one.
+    #[error("it said nothing yet, and others wait to be heard")]
+    Displaced,
+    /// There are as many tunnels as there may be.
+    #[error("there are {0} tunnels already")]
+    TooMany(usize),
 }
 
 /// What the driver should know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A tunnel said its version, and gets records of this format.
+    /// A tunnel said its version, and proved that it knows the key if there is one.
     TunnelReady {
         /// The tunnel.
         tunnel: TunnelId,
-        /// What it said.
-        version: u16,
-        /// The format that its generation reads.
-        format: RecordFormat,
+        /// What it gets.
+        wire: Wire,
     },
     /// A tunnel said a version that no known tcpcopy has; it gets records of the current format.
     UnknownVersion {
@@ -99,8 +115,8 @@ pub enum Timer {
     Held,
     /// A route without responses.
     Route,
-    /// A tunnel that has not said its version.
-    Version,
+    /// A tunnel whose hand-shake is not over.
+    Handshake,
 }
 
 /// Routes each response of the target to the tunnel that announced its flow.
@@ -110,6 +126,8 @@ pub struct Relay {
     counters: Counters,
     events: VecDeque<Event>,
     held: HeldHeaders,
+    /// The most octets of payload that any tunnel wants.
+    payload: u16,
     routes: Routes,
     tunnels: Tunnels,
 }
@@ -122,16 +140,11 @@ impl Relay {
             counters: Counters::default(),
             events: VecDeque::new(),
             held: HeldHeaders::new(&config),
+            payload: 0,
             routes: Routes::new(&config),
             tunnels: Tunnels::new(&config),
             config,
         }
-    }
-
-    /// A tcpcopy has connected.
-    pub fn handle_tunnel_up(&mut self, now: Instant, tunnel: TunnelId) {
-        self.counters.tunnels_up += 1;
-        self.tunnels.insert(now, tunnel);
     }
 
     /// Octets of a tunnel. Those of a tunnel that was cut are passed over.
@@ -152,22 +165,23 @@ impl Relay {
     /// A tunnel's connection has ended: its routes go, and headers that wait for it are lost.
     pub fn handle_tunnel_down(&mut self, tunnel: TunnelId) {
         let Some(pending) = self.tunnels.remove(tunnel) else { return };
+        self.payload = self.tunnels.payload();
         self.counters.tunnels_down += 1;
         self.counters.lost_with_tunnel += pending;
         self.counters.routes_orphaned += self.routes.remove_tunnel(tunnel);
     }
 
-    /// A response of the target, from its IP header on; its payload may be cut off.
+    /// A response of the target, from its IP header on; its payload may be cut off. It had `len` octets before.
     ///
     /// Only the passlist makes a response go on. Whatever else it is, malformed or without a route, it is dropped.
-    pub fn handle_response(&mut self, now: Instant, octets: &[u8]) -> Verdict {
+    pub fn handle_response(&mut self, now: Instant, octets: &[u8], len: usize) -> Verdict {
         self.counters.responses += 1;
         if destination(octets).is_some_and(|address| self.config.passes(address)) {
             self.counters.passed += 1;
             return Verdict::Accept;
         }
-        match PacketRef::parse_headers(octets) {
-            Ok(packet) => self.forward(now, &packet),
+        match PacketRef::parse_cut(octets, len) {
+            Ok(packet) => self.forward(now, &Response::from(&packet)),
             Err(error) => self.counters.count_parse_error(error),
         }
         Verdict::Drop
@@ -189,7 +203,7 @@ impl Relay {
         let deadlines = [
             (self.held.next_deadline(), Timer::Held),
             (self.routes.next_deadline(), Timer::Route),
-            (self.tunnels.next_deadline(), Timer::Version),
+            (self.tunnels.next_deadline(), Timer::Handshake),
         ];
         let set = deadlines.into_iter().filter_map(|(deadline, timer)| Some((deadline?, timer)));
         set.min_by_key(|(deadline, _)| *deadline)
@@ -207,7 +221,7 @@ impl Relay {
     #[must_use]
     pub fn poll_tunnel_write(&mut self, tunnel: TunnelId, out: &mut Vec<u8>) -> Option<usize> {
         let start = out.len();
-        self.counters.frames += self.tunnels.write_frames(tunnel, out)?;
+        self.counters.frames += self.tunnels.write(tunnel, out)?;
         Some(out.len() - start)
     }
 
@@ -241,28 +255,29 @@ impl Relay {
         self.held.len()
     }
 
+    /// Octets of each response's payload that [`handle_response`](Self::handle_response) should get, behind the
+    /// headers: what the tunnels asked for. Changes after `handle_tunnel_octets` and `handle_tunnel_down`.
+    #[must_use]
+    pub const fn payload_wanted(&self) -> u16 {
+        self.payload
+    }
+
     fn handle_message(&mut self, now: Instant, tunnel: TunnelId, message: Message) {
         match message {
             Message::Version(version) => self.handle_version(tunnel, version),
-            Message::AddRoute(flow) => self.add_route(now, tunnel, flow),
+            Message::Offer(offered) => self.handle_offer(tunnel, offered),
+            // The decoder has seen it.
+            Message::Switch => {}
+            Message::Hello(hello) => self.handle_hello(tunnel, hello),
+            Message::Proof(proof) => self.handle_proof(tunnel, &proof),
+            Message::AddRoute(flow) if self.tunnels.is_ready(tunnel) => self.add_route(now, tunnel, flow),
+            Message::AddRoute(_) => self.counters.routes_refused += 1,
             Message::RemoveRoute(flow) => {
-                if self.routes.remove(tunnel, &flow) {
-                    self.counters.routes_removed += 1;
-                } else {
+                if !self.routes.remove(now, tunnel, &flow) {
                     self.counters.removals_unknown += 1;
                 }
             }
         }
-    }
-
-    fn handle_version(&mut self, tunnel: TunnelId, version: u16) {
-        let format = RecordFormat::for_version(version);
-        self.tunnels.set_format(tunnel, format);
-        self.events.push_back(if version == VERSION || format != RecordFormat::default() {
-            Event::TunnelReady { tunnel, version, format }
-        } else {
-            Event::UnknownVersion { tunnel, version }
-        });
     }
 
     fn add_route(&mut self, now: Instant, tunnel: TunnelId, flow: Flow) {
@@ -274,29 +289,27 @@ impl Relay {
             Announcement::TakenOver => self.counters.routes_taken_over += 1,
         }
         let Some(held) = self.held.take(&flow) else { return };
-        for packet in held.packets() {
+        for response in held.responses() {
             self.counters.held_delivered += 1;
-            self.queue_record(tunnel, &packet);
+            if let Some((tunnel, mss)) = self.routes.find(now, response.segment()) {
+                self.queue_header(tunnel, &response, mss);
+            } else {
+                self.counters.lost_with_tunnel += 1;
+            }
         }
     }
 
-    fn forward(&mut self, now: Instant, packet: &PacketRef<'_>) {
-        let segment = packet.segment();
-        if segment.destination.is_ipv6() {
-            self.counters.dropped_ipv6 += 1;
-            return;
-        }
-        let flow = TargetHeader(*segment).flow();
-        if let Some(tunnel) = self.routes.find(now, &flow, segment.flags) {
+    fn forward(&mut self, now: Instant, response: &Response<'_>) {
+        if let Some((tunnel, mss)) = self.routes.find(now, response.segment()) {
             self.counters.forwarded += 1;
-            self.queue_record(tunnel, packet);
+            self.queue_header(tunnel, response, mss);
         } else {
-            self.held.hold(now, flow, packet, &mut self.counters);
+            self.held.hold(now, response, self.payload, &mut self.counters);
         }
     }
 
-    fn queue_record(&mut self, tunnel: TunnelId, packet: &PacketRef<'_>) {
-        match self.tunnels.queue_record(tunnel, packet) {
+    fn queue_header(&mut self, tunnel: TunnelId, response: &Response<'_>, mss: usize) {
+        match self.tunnels.queue_header(tunnel, response, mss) {
             Queued::Waits => {}
             Queued::NoTunnel => self.counters.lost_with_tunnel += 1,
             Queued::Overflow { octets } => {

@@ -14,7 +14,7 @@ use crate::counters::Counters;
 use crate::reassembly::Reassembler;
 use crate::session::Context;
 use crate::{ClientPool, CloseReason, Mapping, ReplayConfig, Timer, Waiting};
-use entry::{Connection, Entry, SESSION_OCTETS};
+use entry::{Connection, Entry, RouteState, SESSION_OCTETS};
 use routes::Routes;
 use slab::Slab;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -41,7 +41,8 @@ pub struct Transmit {
 ///
 /// 1. [`poll_route`](Self::poll_route) until `None`: flows to be announced to intercept, before their SYN leaves;
 /// 2. [`poll_transmit`](Self::poll_transmit) until `None`: packets to be sent;
-/// 3. [`poll_timeout`](Self::poll_timeout): when [`handle_timeout`](Self::handle_timeout) is due.
+/// 3. [`poll_ended_route`](Self::poll_ended_route) until `None`: flows of which intercept may forget the route;
+/// 4. [`poll_timeout`](Self::poll_timeout): when [`handle_timeout`](Self::handle_timeout) is due.
 ///
 /// `now` never goes back from one call to the next. No input fails and none panics; each is counted.
 #[derive(Debug)]
@@ -201,8 +202,22 @@ impl Replayer {
                 continue;
             }
             if let Some(flow) = entry.session.flow() {
+                entry.route = RouteState::Announced;
                 entry.session.handle_routed(&self.config);
                 self.make_ready(index);
+                return Some(flow);
+            }
+        }
+        None
+    }
+
+    /// The next flow whose announcement is to be taken back, if any: no session has it any more. Changes after every
+    /// `handle_*` and `poll_transmit`.
+    #[must_use]
+    pub fn poll_ended_route(&mut self) -> Option<Flow> {
+        while let Some(flow) = self.routes.pop_ended() {
+            // Another session may have taken it since.
+            if !self.by_flow.contains_key(&flow) {
                 return Some(flow);
             }
         }
@@ -337,6 +352,9 @@ impl Replayer {
             && self.by_flow.get(&flow) == Some(&index)
         {
             self.by_flow.remove(&flow);
+            if entry.route == RouteState::Announced {
+                self.routes.push_ended(flow);
+            }
         }
     }
 }

@@ -119,7 +119,17 @@ impl<'a> PacketRef<'a> {
     ///
     /// As [`parse`](Self::parse), but for a cut payload.
     pub fn parse_headers(octets: &'a [u8]) -> Result<Self, ParseError> {
-        Self::of_ip(&IpPacket::parse(octets)?)
+        Self::parse_cut(octets, octets.len())
+    }
+
+    /// The same for a packet that had `len` octets before it was cut. It counts where the IP header does not tell,
+    /// because the packet has more octets than the field can say (BIG TCP).
+    ///
+    /// # Errors
+    ///
+    /// As [`parse_headers`](Self::parse_headers).
+    pub fn parse_cut(octets: &'a [u8], len: usize) -> Result<Self, ParseError> {
+        Self::of_ip(&IpPacket::parse_cut(octets, len)?)
     }
 
     fn of_ip(ip: &IpPacket<'a>) -> Result<Self, ParseError> {

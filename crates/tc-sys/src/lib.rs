@@ -26,6 +26,7 @@ pub mod error;
 pub mod firewall;
 pub mod host;
 pub mod inject;
+pub mod key_file;
 pub mod log;
 pub mod memory;
 mod netlink;

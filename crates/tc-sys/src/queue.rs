@@ -13,7 +13,7 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 
 use crate::netlink::{Messages, no_other_descriptors};
 use crate::syscall::{options, receive, socket};
@@ -95,7 +95,7 @@ pub struct Queue {
     _nfq: nfq::Queue,
     socket: OwnedFd,
     number: u16,
-    copy_range: u16,
+    copy_range: Arc<AtomicU16>,
     verdicts: Messages,
     gone: Arc<AtomicU64>,
     /// The last packet of those whose verdicts could not be sent.
@@ -149,7 +149,7 @@ impl Queue {
             _nfq: nfq,
             socket,
             number,
-            copy_range: config.copy_range,
+            copy_range: Arc::new(config.copy_range.into()),
             verdicts: Messages::default(),
             gone: Arc::default(),
             owed: None,
@@ -165,7 +165,7 @@ impl Queue {
     /// What recvmmsg(2) on the netlink socket reports, and what the kernel answered to verdicts, except what is survived
     /// and counted: see [`QueueStatistics`]. The batch is empty then.
     pub fn recv(&mut self, batch: &mut Batch) -> io::Result<Supply> {
-        let (octets, slot) = batch.room(self.copy_range);
+        let (octets, slot) = batch.room(self.copy_range.load(Ordering::Relaxed));
         if let Some(refusal) = self.refusal.take() {
             return Err(refusal);
         }
@@ -211,7 +211,8 @@ impl Queue {
     /// When the descriptor cannot be duplicated.
     pub fn monitor(&self) -> io::Result<QueueMonitor> {
         let _guard = no_other_descriptors();
-        Ok(QueueMonitor::new(self.number, self.socket.try_clone()?, Arc::clone(&self.gone)))
+        let (copy_range, gone) = (Arc::clone(&self.copy_range), Arc::clone(&self.gone));
+        Ok(QueueMonitor::new(self.number, self.socket.try_clone()?, copy_range, gone))
     }
 
     /// The number of the queue.

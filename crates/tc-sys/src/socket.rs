@@ -1,10 +1,12 @@
 //! Options of TCP sockets that the standard library does not offer (tcp(7)).
 
 use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use crate::syscall::options;
+use rustix::net::{self, AddressFamily, SocketFlags, SocketType};
 
 /// When a silent connection counts as dead: after `idle` and `count` probes `interval` apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +17,42 @@ pub struct Keepalive {
     pub interval: Duration,
     /// Probes without an answer that end the connection.
     pub count: u8,
+}
+
+/// Connections that may wait to be accepted, as far as `net.core.somaxconn` lets them.
+const BACKLOG: i32 = 1024;
+
+/// Listens on a port of each address of this host, IPv4 and IPv6, with one socket; on a host without IPv6 on each IPv4
+/// address. Non-blocking.
+///
+/// # Errors
+///
+/// What socket(2), bind(2) or listen(2) reports.
+pub fn listen_on_all(port: u16) -> io::Result<TcpListener> {
+    match listen((Ipv6Addr::UNSPECIFIED, port).into()) {
+        Err(error) if error.raw_os_error() == Some(libc::EAFNOSUPPORT) => {
+            listen((Ipv4Addr::UNSPECIFIED, port).into())
+        }
+        result => result,
+    }
+}
+
+/// Listens on an address; the unspecified IPv6 address stands for those of IPv4 too. Non-blocking.
+///
+/// # Errors
+///
+/// What socket(2), bind(2) or listen(2) reports.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = net::socket_with(family, SocketType::STREAM, flags, None)?;
+    net::sockopt::set_socket_reuseaddr(&socket, true)?;
+    if address.is_ipv6() {
+        net::sockopt::set_ipv6_v6only(&socket, false)?;
+    }
+    net::bind(&socket, &address)?;
+    net::listen(&socket, BACKLOG)?;
+    Ok(socket.into())
 }
 
 /// Sends small segments at once (`TCP_NODELAY`).
@@ -56,6 +94,19 @@ mod tests {
     use std::os::fd::AsFd;
 
     use super::*;
+
+    #[test]
+    fn one_socket_listens_on_the_addresses_of_both_versions() {
+        crate::testing::in_namespace(|| {
+            crate::testing::run("ip link set lo up");
+            let listener = listen_on_all(4000).expect("a listener");
+            for address in ["127.0.0.1:4000", "[::1]:4000"] {
+                std::net::TcpStream::connect(address).expect("a connection");
+            }
+            assert_eq!(listen_on_all(4000).expect_err("one listener").kind(), io::ErrorKind::AddrInUse);
+            assert_eq!(listener.local_addr().expect("an address").port(), 4000);
+        });
+    }
 
     #[test]
     fn the_kernel_has_what_was_set() {

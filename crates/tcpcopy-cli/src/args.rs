@@ -7,10 +7,11 @@
 use crate::offline::{Input, Speed};
 use clap::Parser;
 use std::fmt::Display;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::str::FromStr;
-use tc_core::{ClientPool, Mapping};
+use tc_core::{ClientPool, LoopbackClients, Mapping};
 use tc_proto::DEFAULT_TUNNEL_PORT;
 use tc_sys::capture::Backend;
 use tc_sys::program::{Arguments, CommonArgs, number};
@@ -59,6 +60,7 @@ Routing:
 any route will do, a default route included. Let the addresses of -c be ones that nobody uses.";
 
 /// The command line, field by field.
+#[expect(clippy::doc_markdown, reason = "the comments are the help, which is printed as it stands")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 #[derive(Debug, Parser)]
 #[command(
@@ -73,15 +75,18 @@ any route will do, a default route included. Let the addresses of -c be ones tha
 pub(crate) struct Args {
     /// What to replay, and where to
     ///
-    /// A comma list of [sourceIP:]sourcePort-targetIP:targetPort: what arrives at this host for the source goes to the
-    /// target. Without an address, the port of any address of this host. The first entry that fits wins.
+    /// A comma list of [sourceIP:]sourcePort-targetIP:targetPort, IPv6 addresses in brackets: what arrives at this host
+    /// for the source goes to the target. Without an address, the port of any address of this host. The first entry
+    /// that fits wins; IPv4 clients fit an IPv6 target, and IPv6 clients an IPv4 target, only with addresses of the
+    /// target's kind in -c.
     #[arg(short = 'x', long = "map", value_name = "LIST", required = true, value_parser = MappingList::from_str)]
     pub(crate) mappings: MappingList,
 
     /// Addresses under which clients appear at the target
     ///
-    /// A comma list of addresses, ranges as 10.16.12.x (.1 to .254) and networks as 10.16.12.0/24. A client keeps its
-    /// port where it can; two connections never share address and port. The default: clients keep their own addresses.
+    /// A comma list of addresses, ranges as 10.16.12.x (.1 to .254) and networks as 10.16.12.0/24 or 2001:db8:7::/64. A
+    /// client keeps its port where it can; two connections never share address and port. The default: clients keep
+    /// their own addresses.
     #[arg(short, long, value_name = "LIST", value_parser = ClientPool::from_str)]
     pub(crate) clients: Option<ClientPool>,
 
@@ -121,8 +126,8 @@ pub(crate) struct Args {
 
     /// Hosts on which intercept runs
     ///
-    /// A comma list of host[:port], names or addresses. Every route is announced to each of them. The default is the
-    /// target of each -x entry.
+    /// A comma list of host[:port], names or addresses, IPv6 addresses with a port in brackets. Every route is announced
+    /// to each of them. The default is the target of each -x entry.
     #[arg(short = 's', long = "intercept", value_name = "LIST", value_delimiter = ',', value_parser = Peer::from_str)]
     pub(crate) intercepts: Vec<Peer>,
 
@@ -186,9 +191,18 @@ pub(crate) struct Args {
 
     /// As whom clients on the loopback interface appear
     ///
-    /// Packets from 127.0.0.1 cannot be sent to another host. Without -H or -c such connections are not replayed.
-    #[arg(short = 'H', long, value_name = "ADDRESS", value_parser = client_address)]
-    pub(crate) host: Option<Ipv4Addr>,
+    /// Packets from 127.0.0.1 and ::1 cannot be sent to another host. Without -H or -c such connections are not
+    /// replayed. An IPv4 address for those from 127.0.0.1, an IPv6 address for those from ::1, or both with a comma
+    /// between them.
+    #[arg(short = 'H', long, value_name = "ADDRESS", value_parser = loopback_clients)]
+    pub(crate) host: Option<LoopbackClients>,
+
+    /// File with the key that intercept must know
+    ///
+    /// The same file as intercept's: at least 16 octets that nobody can guess, as openssl rand -hex 32 makes them. Each
+    /// side proves to the other that it knows the key, which is never sent. An intercept that does not is not used.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
 
     /// End a session with something left to send after so many seconds of silence
     #[arg(short = 't', long, value_name = "SECONDS", default_value_t = 600, value_parser = seconds)]
@@ -238,11 +252,19 @@ impl Arguments for Args {
 
     fn check(&self) -> Result<(), String> {
         for mapping in &self.mappings.0 {
-            if mapping.target.is_ipv6() {
-                return Err(format!("-x '{mapping}': IPv6 targets are not supported yet; give an IPv4 target"));
-            }
+            let version = if mapping.target.is_ipv4() { "IPv4" } else { "IPv6" };
             if self.clients.as_ref().is_some_and(|clients| !clients.serves(mapping.target)) {
-                return Err(format!("-c has no IPv4 address, which target {} needs; add one", mapping.target));
+                return Err(format!(
+                    "-c has no {version} address, which target {} needs; add one",
+                    mapping.target
+                ));
+            }
+            let keep = self.clients.is_none();
+            if keep && mapping.online.is_some_and(|online| online.is_ipv4() != mapping.target.is_ipv4()) {
+                return Err(format!(
+                    "-x '{mapping}': clients cannot keep their addresses on the way to an {version} target; give -c with \
+                     {version} addresses"
+                ));
             }
         }
         self.check_files()?;
@@ -309,16 +331,37 @@ impl FromStr for Peer {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        let no_host = || {
+            "it is no host; give a name or an address, and a port behind a colon; an IPv6 address with a port in brackets"
+                .to_owned()
+        };
+        if let Some((address, rest)) = text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            let port = match rest.strip_prefix(':') {
+                Some(digits) => Some(port(digits)?),
+                None if rest.is_empty() => None,
+                None => return Err(no_host()),
+            };
+            return is_ipv6(address).then(|| Self { host: address.to_owned(), port }).ok_or_else(no_host);
+        }
+        if is_ipv6(text) {
+            return Ok(Self { host: text.to_owned(), port: None });
+        }
         let (host, port) = match text.rsplit_once(':') {
             Some((host, digits)) => (host, Some(port(digits)?)),
             None => (text, None),
         };
         let odd = |character: char| !character.is_ascii_alphanumeric() && !"-._".contains(character);
         if host.is_empty() || host.contains(odd) {
-            return Err("it is no host; give a name or an IPv4 address, and a port behind a colon".to_owned());
+            return Err(no_host());
         }
         Ok(Self { host: host.to_owned(), port })
     }
+}
+
+/// Whether it is an IPv6 address, perhaps with the interface of a link-local one behind a percent sign.
+fn is_ipv6(text: &str) -> bool {
+    let (address, interface) = text.split_once('%').unwrap_or((text, "lo"));
+    address.parse::<Ipv6Addr>().is_ok() && !interface.is_empty()
 }
 
 fn interface(name: &str) -> Result<String, String> {
@@ -340,10 +383,20 @@ fn port(text: &str) -> Result<u16, String> {
     number(text, 1..=u16::MAX)
 }
 
-fn client_address(text: &str) -> Result<Ipv4Addr, String> {
-    let usable = |address: &Ipv4Addr| !address.is_unspecified() && !address.is_loopback();
-    let address = text.parse().ok().filter(usable);
-    address.ok_or_else(|| "give an IPv4 address that is not of the loopback network".to_owned())
+fn loopback_clients(text: &str) -> Result<LoopbackClients, String> {
+    let mut clients = LoopbackClients::default();
+    for entry in text.split(',') {
+        let usable = |address: &IpAddr| !address.is_unspecified() && !address.is_loopback();
+        let taken = match entry.trim().parse().ok().filter(usable) {
+            Some(IpAddr::V4(v4)) => clients.v4.replace(v4).is_some(),
+            Some(IpAddr::V6(v6)) => clients.v6.replace(v6).is_some(),
+            None => return Err("give an address that is not of the loopback network".to_owned()),
+        };
+        if taken {
+            return Err("give at most one IPv4 and one IPv6 address".to_owned());
+        }
+    }
+    Ok(clients)
 }
 
 fn connections(text: &str) -> Result<u8, String> {

@@ -9,6 +9,7 @@ mod tunnel;
 
 use crate::args::Args;
 use crate::config::Config;
+use crate::greeting::Terms;
 use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -51,13 +52,15 @@ impl CheckArgs {
         self.args.check()?;
         let format = if self.json { ReportFormat::Json } else { ReportFormat::Text };
         let mut report = Report::default();
-        look(&self.args.into(), Duration::from_secs(self.patience), &mut report);
+        let config = Config::from(self.args);
+        let terms = config.terms().map_err(|error| error.to_string())?;
+        look(&config, &terms, Duration::from_secs(self.patience), &mut report);
         Ok(report.print("tcpcopy", format))
     }
 }
 
-fn look(config: &Config, patience: Duration, report: &mut Report) {
-    let mut injector = match Injector::open(config.capture.families) {
+fn look(config: &Config, terms: &Terms, patience: Duration, report: &mut Report) {
+    let mut injector = match Injector::open(config.targets) {
         Ok(injector) => {
             report.add(Finding::good("permission", "raw sockets can be opened", "opened one"));
             Some(injector)
@@ -85,7 +88,7 @@ fn look(config: &Config, patience: Duration, report: &mut Report) {
     }
     look_at_rules(config, report);
     for intercept in &config.intercepts {
-        let Some(mut tunnel) = tunnel::look(intercept, report) else { continue };
+        let Some(mut tunnel) = tunnel::look(intercept, terms, report) else { continue };
         let served = config.mappings.iter().filter(|mapping| intercept.scope.covers(mapping.target));
         for mapping in served {
             if let Some(injector) = &mut injector {

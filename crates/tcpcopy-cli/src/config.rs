@@ -1,12 +1,15 @@
 //! What the program does with the arguments.
 
 use crate::args::{Args, Peer};
+use crate::greeting::Terms;
 use crate::offline::{Input, OfflineConfig, Speed};
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
 use std::time::Duration;
 use tc_core::{Admission, ClientPool, Join, Mapping, Pace, Ramp, ReplayConfig, RouteScope};
 use tc_sys::capture::{Backend, CaptureConfig, CaptureRule};
+use tc_sys::{Families, SysError, key_file};
 
 /// How many seconds the keep-alive timeout is longer than the session timeout unless told otherwise.
 const KEEPALIVE_MARGIN: u32 = 120;
@@ -53,7 +56,21 @@ pub(crate) struct Config {
     /// What `-x` said, for the log.
     pub(crate) target: String,
     pub(crate) threads: u16,
+    /// Which versions of IP targets have.
+    pub(crate) targets: Families,
+    /// Where the key is, if intercept must know one.
+    pub(crate) key_file: Option<PathBuf>,
+    /// Octets of each answer's payload that intercept is asked for.
+    pub(crate) payload: u16,
     pub(crate) unreachable: Unreachable,
+}
+
+impl Config {
+    /// What is said to each intercept first. Reads the key.
+    pub(crate) fn terms(&self) -> Result<Terms, SysError> {
+        let key = self.key_file.as_deref().map(key_file::read).transpose()?;
+        Ok(Terms { key, payload: self.payload })
+    }
 }
 
 impl From<Args> for Config {
@@ -62,10 +79,12 @@ impl From<Args> for Config {
         let origin = origin(&args);
         let replay = replay_config(&args, &origin);
         let mappings = args.mappings.0;
+        let clients = args.clients.unwrap_or_default();
         Self {
             backend: Some(args.capture),
-            capture: capture_config(&mappings, args.interfaces),
-            clients: args.clients.unwrap_or_default(),
+            capture: capture_config(&mappings, &clients, args.interfaces),
+            targets: families(&mappings, |mapping, version| mapping.target.is_ipv4() == version.is_ipv4()),
+            clients,
             connections: usize::from(args.connections).div_ceil(args.threads.into()),
             intercepts: intercepts(&mappings, args.intercepts, args.port),
             mappings,
@@ -73,6 +92,8 @@ impl From<Args> for Config {
             replay,
             target,
             threads: args.threads,
+            key_file: args.key_file,
+            payload: 0,
             unreachable: if args.lonely { Unreachable::Wait } else { Unreachable::Fail },
         }
     }
@@ -100,7 +121,7 @@ fn replay_config(args: &Args, origin: &Origin) -> ReplayConfig {
         join: if args.only_full { Join::Never } else { Join::AtNextRequest },
         copies: args.copies,
         port_shift: args.port_factor,
-        loopback_client: args.host.map(IpAddr::from),
+        loopback: args.host.unwrap_or_default(),
     };
     let defaults = ReplayConfig::default();
     let (packets_from, hole_limit) = match origin {
@@ -125,12 +146,26 @@ fn replay_config(args: &Args, origin: &Origin) -> ReplayConfig {
     }
 }
 
-fn capture_config(mappings: &[Mapping], interfaces: Vec<String>) -> CaptureConfig {
+/// The versions of IP for which `serves` holds with at least one mapping. It gets an address of each version.
+fn families(mappings: &[Mapping], serves: impl Fn(&Mapping, IpAddr) -> bool) -> Families {
+    let any = |version: IpAddr| mappings.iter().any(|mapping| serves(mapping, version));
+    match (any(Ipv4Addr::UNSPECIFIED.into()), any(Ipv6Addr::UNSPECIFIED.into())) {
+        (true, true) => Families::Both,
+        (false, true) => Families::Ipv6,
+        (true | false, false) => Families::Ipv4,
+    }
+}
+
+fn capture_config(mappings: &[Mapping], clients: &ClientPool, interfaces: Vec<String>) -> CaptureConfig {
     let rule = |mapping: &Mapping| CaptureRule { destination: mapping.online, port: mapping.port };
     CaptureConfig {
         interfaces,
         rules: mappings.iter().map(rule).collect(),
         exclude: mappings.iter().map(|mapping| mapping.target).collect(),
+        families: families(mappings, |mapping, version| {
+            let online = mapping.online.is_none_or(|online| online.is_ipv4() == version.is_ipv4());
+            online && clients.leads(version, mapping.target.ip())
+        }),
         ..CaptureConfig::default()
     }
 }

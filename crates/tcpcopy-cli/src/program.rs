@@ -3,6 +3,7 @@
 use crate::config::{Config, Origin};
 use crate::driver::Driver;
 use crate::error::Error;
+use crate::greeting::Terms;
 use crate::offline::OfflineDriver;
 use crate::outlet::Outlet;
 use crate::tunnels::Tunnels;
@@ -55,9 +56,10 @@ fn open_live(config: &Config) -> Result<Driver, Error> {
         None => capture::open_several(&config.capture, threads)?,
     };
     let signals = SignalFd::open()?;
+    let terms = config.terms()?;
     let mut workers = Vec::with_capacity(captures.len());
     for (capture, replay) in captures.into_iter().zip(config.replay.split(threads)) {
-        workers.push(open_worker(config, capture, replay)?);
+        workers.push(open_worker(config, &terms, capture, replay)?);
     }
     tell_configuration(config);
     if let Some(reason) = no_ring {
@@ -66,10 +68,15 @@ fn open_live(config: &Config) -> Result<Driver, Error> {
     Driver::new(signals, workers)
 }
 
-fn open_worker(config: &Config, capture: Box<dyn Capture>, replay: ReplayConfig) -> Result<Worker, Error> {
+fn open_worker(
+    config: &Config,
+    terms: &Terms,
+    capture: Box<dyn Capture>,
+    replay: ReplayConfig,
+) -> Result<Worker, Error> {
     let now = Instant::now();
-    let outlet = Outlet::new(Injector::open(config.capture.families)?, now);
-    let tunnels = Tunnels::open(config, now, FIRST_TUNNEL)?;
+    let outlet = Outlet::new(Injector::open(config.targets)?, now);
+    let tunnels = Tunnels::open(config, terms, now, FIRST_TUNNEL)?;
     let replayer = Replayer::new(replay, config.mappings.clone(), config.clients.clone());
     Worker::new(capture, outlet, tunnels, replayer)
 }

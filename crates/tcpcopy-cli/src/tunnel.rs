@@ -1,12 +1,13 @@
 //! One connection to an intercept.
 
+use crate::greeting::{Greeting, Reach};
 use mio::net::TcpStream;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 use tc_core::Replayer;
-use tc_proto::tunnel::{DecodeError, FrameDecoder, Message, RecordFormat, VERSION, parse_record};
+use tc_proto::tunnel::{DecodeError, Message, Reply, ReplyDecoder};
 use tc_sys::socket::{self, Keepalive};
 
 /// A host that vanished is noticed after 10 + 3 × 10 s of silence.
@@ -22,14 +23,22 @@ const MAX_WAITING: usize = 16 << 20;
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Ended {
-    #[error("closed by intercept")]
+    #[error("closed by intercept, whose log may say why")]
     ByPeer,
+    #[error("closed by intercept when it saw the proof of our key; give both the same --key-file")]
+    KeyRefused,
     #[error("{}", tc_sys::error::reason(.0))]
     Failed(#[from] io::Error),
     #[error("what it sends is not understood: {0}")]
     Nonsense(#[from] DecodeError),
     #[error("it does not read its routes")]
     Stuck,
+    #[error("it wants the proof of a key; give --key-file, the same as intercept's")]
+    KeyWanted,
+    #[error("it has no key; give it the same --key-file")]
+    NoKey,
+    #[error("it did not prove that it knows the key: it is a C program, or an older one, or has another key")]
+    NoProof,
 }
 
 /// How far a connection was read.
@@ -45,7 +54,8 @@ pub(crate) enum Served {
 #[derive(Debug)]
 pub(crate) struct Tunnel {
     pub(crate) stream: TcpStream,
-    decoder: FrameDecoder,
+    decoder: ReplyDecoder,
+    greeting: Greeting,
     /// Messages, of which the first `written` octets are out.
     out: Vec<u8>,
     written: usize,
@@ -53,16 +63,15 @@ pub(crate) struct Tunnel {
 
 impl Tunnel {
     /// A tunnel over a connection that is established, or begun.
-    pub(crate) fn new(stream: TcpStream) -> Self {
-        let mut tunnel =
-            Self { stream, decoder: FrameDecoder::new(RecordFormat::Octets64), out: Vec::new(), written: 0 };
-        tunnel.say(&Message::Version(VERSION));
-        tunnel
+    pub(crate) fn new(stream: TcpStream, greeting: Greeting) -> Self {
+        let mut out = Vec::new();
+        greeting.begin(&mut out);
+        Self { stream, decoder: ReplyDecoder::new(), greeting, out, written: 0 }
     }
 
     /// Begins a connection.
-    pub(crate) fn connect(address: SocketAddr) -> io::Result<Self> {
-        TcpStream::connect(address).map(Self::new)
+    pub(crate) fn connect(address: SocketAddr, greeting: Greeting) -> io::Result<Self> {
+        Ok(Self::new(TcpStream::connect(address)?, greeting))
     }
 
     /// Whether the connection is established by now, or why it never will be.
@@ -81,11 +90,19 @@ impl Tunnel {
         Ok(true)
     }
 
+    /// Which flows it serves by now.
+    pub(crate) const fn reach(&self) -> Reach {
+        self.greeting.reach()
+    }
+
     /// Puts a message behind those that wait.
     pub(crate) fn say(&mut self, message: &Message) {
-        if let Some(octets) = message.encode() {
-            self.out.extend_from_slice(&octets);
-        }
+        self.greeting.write(message, &mut self.out);
+    }
+
+    /// Whether something waits to be sent.
+    pub(crate) const fn has_output(&self) -> bool {
+        !self.out.is_empty()
     }
 
     /// Sends what waits, as far as the socket takes it.
@@ -116,17 +133,23 @@ impl Tunnel {
     ) -> Result<Served, Ended> {
         for _ in 0..MAX_READS {
             let len = match self.stream.read(buffer) {
-                Ok(0) => return Err(Ended::ByPeer),
+                Ok(0) => return Err(self.greeting.on_end()),
                 Ok(len) => len,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Served::Drained),
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return Err(self.greeting.on_end()),
                 Err(error) => return Err(error.into()),
             };
             self.decoder.push(buffer.get(..len).unwrap_or_default());
-            while let Some(record) = self.decoder.next_record()? {
-                match parse_record(record) {
-                    Ok(header) => replayer.handle_target_header(now, &header),
-                    Err(_) => *malformed += 1,
+            while let Some(reply) = self.decoder.next()? {
+                match reply {
+                    Reply::Response(header, payload) => {
+                        self.greeting.check_proved()?;
+                        replayer.handle_target_answer(now, &header, payload);
+                    }
+                    Reply::Malformed => *malformed += 1,
+                    Reply::Hello(hello) => self.greeting.on_hello(&hello, &mut self.out)?,
+                    Reply::Proof(proof) => self.greeting.on_proof(&proof)?,
                 }
             }
         }

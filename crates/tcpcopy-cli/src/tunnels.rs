@@ -1,49 +1,34 @@
 //! The connections to all intercepts: opened, used, and opened again for as long as the program runs.
 
+mod slot;
+
 use crate::config::{Config, Intercept, Unreachable};
+use crate::greeting::{Greeting, Terms};
 use crate::snapshot::TunnelCounts;
 use crate::tunnel::{Ended, Served, Tunnel};
 use mio::event::Event;
 use mio::{Interest, Registry, Token};
+use slot::{Slot, State};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
-use tc_core::{Replayer, RouteScope};
+use tc_core::Replayer;
 use tc_proto::Flow;
 use tc_proto::tunnel::Message;
-use tc_sys::SysError;
 use tc_sys::program::RateLimit;
-use tracing::{info, warn};
+use tc_sys::{Families, SysError};
+use tracing::warn;
 
 /// How long an intercept may take to accept.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// How long an intercept may take to prove that it knows the key.
+const PROOF_LIMIT: Duration = Duration::from_secs(5);
 /// The pause before the first new attempt; it doubles with each.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const READ_BUFFER: usize = 256 << 10;
-
-/// Where one connection stands.
-#[derive(Debug)]
-enum State {
-    /// The next attempt is due then.
-    Down(Instant),
-    /// An attempt that ends then.
-    Connecting(Tunnel, Instant),
-    Up(Tunnel),
-}
-
-/// One of the connections to one intercept.
-#[derive(Debug)]
-struct Slot {
-    address: SocketAddr,
-    scope: RouteScope,
-    state: State,
-    pause: Duration,
-    unread: bool,
-    dirty: bool,
-}
 
 /// All connections to all intercepts.
 pub(crate) struct Tunnels {
@@ -51,6 +36,8 @@ pub(crate) struct Tunnels {
     /// Slots of one intercept, all next to each other.
     per_intercept: usize,
     first_token: usize,
+    terms: Terms,
+    targets: Families,
     buffer: Box<[u8]>,
     lines: RateLimit,
     /// Records that were no headers.
@@ -61,24 +48,30 @@ pub(crate) struct Tunnels {
 
 impl Tunnels {
     /// Finds the intercepts and connects to them.
-    pub(crate) fn open(config: &Config, now: Instant, first_token: usize) -> Result<Self, SysError> {
+    pub(crate) fn open(
+        config: &Config,
+        terms: &Terms,
+        now: Instant,
+        first_token: usize,
+    ) -> Result<Self, SysError> {
         let mut slots = Vec::new();
         for intercept in &config.intercepts {
             let address = resolve(intercept)?;
             for _ in 0..config.connections {
-                let state = match (connect(address), config.unreachable) {
+                let state = match (connect(address, terms), config.unreachable) {
                     (Ok(tunnel), _) => State::Connecting(tunnel, now + CONNECT_LIMIT),
                     (Err(cause), Unreachable::Fail) => return Err(unreachable(address, cause)),
                     (Err(_), Unreachable::Wait) => State::Down(now + FIRST_PAUSE),
                 };
-                let scope = intercept.scope;
-                slots.push(Slot { address, scope, state, pause: FIRST_PAUSE, unread: false, dirty: false });
+                slots.push(Slot::new(now, address, intercept.scope, state));
             }
         }
         Ok(Self {
             slots,
             per_intercept: config.connections,
             first_token,
+            terms: terms.clone(),
+            targets: config.targets,
             buffer: vec![0; READ_BUFFER].into_boxed_slice(),
             lines: RateLimit::new(now),
             malformed: 0,
@@ -126,8 +119,10 @@ impl Tunnels {
     /// When the next attempt begins or ends.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let deadlines = self.slots.iter().filter_map(|slot| match &slot.state {
-            State::Down(deadline) | State::Connecting(_, deadline) => Some(*deadline),
-            State::Up(_) => None,
+            State::Down(deadline) | State::Connecting(_, deadline) | State::Proving(_, deadline) => {
+                Some(*deadline)
+            }
+            State::Up(_) => slot.hello_due,
         });
         deadlines.min()
     }
@@ -142,14 +137,26 @@ impl Tunnels {
                     let error = io::Error::from(io::ErrorKind::TimedOut);
                     self.fail(now, index, &error.into(), replayer);
                 }
-                State::Down(_) | State::Connecting(..) | State::Up(_) => {}
+                State::Proving(_, deadline) if *deadline <= now => {
+                    self.fail(now, index, &Ended::NoProof, replayer);
+                }
+                State::Up(_) if slot.hello_due.is_some_and(|due| due <= now) => {
+                    slot.hello_due = None;
+                    warn!(
+                        "intercept at {} is a C program or an older one, which knows no IPv6: connections to IPv6 \
+                         targets wait; replace it",
+                        slot.address
+                    );
+                }
+                State::Down(_) | State::Connecting(..) | State::Proving(..) | State::Up(_) => {}
             }
         }
     }
 
     fn connect(&mut self, now: Instant, index: usize, registry: &Registry, replayer: &mut Replayer) {
         let Some(slot) = self.slots.get_mut(index) else { return };
-        let attempt = Tunnel::connect(slot.address).and_then(|mut tunnel| {
+        let attempt = Greeting::new(&self.terms).and_then(|greeting| {
+            let mut tunnel = Tunnel::connect(slot.address, greeting)?;
             register(registry, &mut tunnel, self.first_token + index)?;
             Ok(tunnel)
         });
@@ -166,7 +173,8 @@ impl Tunnels {
             Ok(false) => {}
             Ok(true) => {
                 slot.establish(now);
-                replayer.handle_tunnel_up(slot.scope);
+                slot.hello_due = self.targets.has_ipv6().then_some(now + PROOF_LIMIT);
+                slot.extend(now, replayer);
             }
             Err(ended) => self.fail(now, index, &ended, replayer),
         }
@@ -185,28 +193,40 @@ impl Tunnels {
 
     fn read_one(&mut self, now: Instant, index: usize, replayer: &mut Replayer) {
         let Some(slot) = self.slots.get_mut(index) else { return };
-        let State::Up(tunnel) = &mut slot.state else { return };
+        let (State::Up(tunnel) | State::Proving(tunnel, _)) = &mut slot.state else { return };
         if !std::mem::take(&mut slot.unread) {
             return;
         }
         match tunnel.read(now, replayer, &mut self.buffer, &mut self.malformed) {
-            Ok(served) => slot.unread = served == Served::More,
+            Ok(served) => {
+                slot.unread = served == Served::More;
+                slot.dirty |= tunnel.has_output();
+                slot.extend(now, replayer);
+            }
             Err(ended) => self.fail(now, index, &ended, replayer),
         }
     }
 
     /// Announces a flow to each intercept that serves it, over one of its connections.
     pub(crate) fn announce(&mut self, flow: &Flow) {
-        let message = Message::AddRoute(*flow);
+        self.say(flow, &Message::AddRoute(*flow));
+    }
+
+    /// Takes the announcement of a flow back.
+    pub(crate) fn withdraw(&mut self, flow: &Flow) {
+        self.say(flow, &Message::RemoveRoute(*flow));
+    }
+
+    /// The same connection says everything about a flow, for as long as all are there.
+    fn say(&mut self, flow: &Flow, message: &Message) {
         let pick = hash(flow);
         for slots in self.slots.chunks_mut(self.per_intercept) {
-            let mut up: Vec<_> =
-                slots.iter_mut().filter(|slot| slot.is_up() && slot.scope.covers(flow.target)).collect();
+            let mut up: Vec<_> = slots.iter_mut().filter(|slot| slot.covers(flow)).collect();
             let count = up.len().max(1);
             if let Some(slot) = up.get_mut(pick % count)
                 && let State::Up(tunnel) = &mut slot.state
             {
-                tunnel.say(&message);
+                tunnel.say(message);
                 slot.dirty = true;
             }
         }
@@ -216,7 +236,7 @@ impl Tunnels {
     pub(crate) fn write(&mut self, now: Instant, replayer: &mut Replayer) {
         for index in 0..self.slots.len() {
             let Some(slot) = self.slots.get_mut(index) else { continue };
-            let State::Up(tunnel) = &mut slot.state else { continue };
+            let (State::Up(tunnel) | State::Proving(tunnel, _)) = &mut slot.state else { continue };
             if !std::mem::take(&mut slot.dirty) {
                 continue;
             }
@@ -230,7 +250,12 @@ impl Tunnels {
     fn fail(&mut self, now: Instant, index: usize, ended: &Ended, replayer: &mut Replayer) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         let was_up = slot.is_up();
-        let (address, scope, pause) = (slot.address, slot.scope, slot.pause);
+        let served = std::mem::take(&mut slot.serves);
+        if was_up && now.saturating_duration_since(slot.established) >= LONGEST_PAUSE {
+            slot.pause = FIRST_PAUSE;
+        }
+        slot.hello_due = None;
+        let (address, pause) = (slot.address, slot.pause);
         slot.state = State::Down(now + pause);
         slot.pause = (pause * 2).min(LONGEST_PAUSE);
         slot.unread = false;
@@ -239,32 +264,14 @@ impl Tunnels {
         if let Some(left_out) = self.lines.admit(now) {
             warn!("tunnel to {address} {what}: {ended}; next attempt in {} ms{left_out}", pause.as_millis());
         }
-        if !was_up {
-            return;
-        }
-        self.lost += 1;
-        if self.slots.iter().any(|slot| slot.is_up() && slot.scope == scope) {
-            // What went over the lost connection goes over another.
-            replayer.handle_tunnel_up(scope);
-        } else {
-            replayer.handle_tunnel_down(scope);
-        }
-    }
-}
-
-impl Slot {
-    const fn is_up(&self) -> bool {
-        matches!(self.state, State::Up(_))
-    }
-
-    /// The attempt has succeeded.
-    fn establish(&mut self, now: Instant) {
-        if let State::Connecting(tunnel, _) = std::mem::replace(&mut self.state, State::Down(now)) {
-            self.state = State::Up(tunnel);
-            self.pause = FIRST_PAUSE;
-            self.dirty = true;
-            self.unread = true;
-            info!("connect to remote server({})", self.address);
+        self.lost += u64::from(was_up);
+        for scope in served {
+            if self.slots.iter().any(|slot| slot.serves.contains(&scope)) {
+                // What went over the lost connection goes over another.
+                replayer.handle_tunnel_up(scope);
+            } else {
+                replayer.handle_tunnel_down(scope);
+            }
         }
     }
 }
@@ -274,10 +281,10 @@ fn register(registry: &Registry, tunnel: &mut Tunnel, token: usize) -> io::Resul
 }
 
 /// Connects and waits for it: at the start, nothing else is to be done.
-fn connect(address: SocketAddr) -> io::Result<Tunnel> {
+fn connect(address: SocketAddr, terms: &Terms) -> io::Result<Tunnel> {
     let stream = TcpStream::connect_timeout(&address, CONNECT_LIMIT)?;
     stream.set_nonblocking(true)?;
-    Ok(Tunnel::new(mio::net::TcpStream::from_std(stream)))
+    Ok(Tunnel::new(mio::net::TcpStream::from_std(stream), Greeting::new(terms)?))
 }
 
 fn resolve(intercept: &Intercept) -> Result<SocketAddr, SysError> {
@@ -285,8 +292,10 @@ fn resolve(intercept: &Intercept) -> Result<SocketAddr, SysError> {
         SysError::new("find the address of intercept's host", format!("'{}'", intercept.host), cause)
             .with_hint("give -s a name that this host can resolve, or an address")
     };
-    let mut addresses = (intercept.host.as_str(), intercept.port).to_socket_addrs().map_err(failed)?;
-    addresses.find(SocketAddr::is_ipv4).ok_or_else(|| failed(io::Error::other("it has no IPv4 address")))
+    let addresses = (intercept.host.as_str(), intercept.port).to_socket_addrs().map_err(failed)?;
+    // Of a name with addresses of both versions the IPv4 one: a C intercept listens on no other.
+    let first = addresses.min_by_key(SocketAddr::is_ipv6);
+    first.ok_or_else(|| failed(io::Error::other("it has no address")))
 }
 
 fn unreachable(address: SocketAddr, cause: io::Error) -> SysError {

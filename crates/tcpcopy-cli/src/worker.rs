@@ -105,6 +105,10 @@ impl Worker {
         if self.capture_readiness.is_due(now) {
             self.capture_readiness = self.take_captured(now);
         }
+        // What ended while packets were sent goes with the next announcements: nothing waits for it.
+        while let Some(flow) = self.replayer.poll_ended_route() {
+            self.tunnels.withdraw(&flow);
+        }
         while let Some(flow) = self.replayer.poll_route() {
             self.tunnels.announce(&flow);
         }

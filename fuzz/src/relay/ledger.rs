@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use tc_core::relay::{Counters, TunnelId};
-use tc_proto::tunnel::{FrameDecoder, RecordFormat, parse_record};
+use tc_proto::tunnel::{FrameDecoder, RecordFormat, Reply, ReplyDecoder, parse_record};
 use tc_proto::{Flow, Segment, TargetHeader};
 
 /// Responses, announcements and records.
@@ -44,6 +44,20 @@ impl Ledger {
         }
     }
 
+    pub(super) fn take_replies(&mut self, tunnel: TunnelId, decoder: &mut ReplyDecoder, octets: &[u8]) {
+        decoder.push(octets);
+        while let Some(reply) = decoder.next().expect("messages of the protocol") {
+            match reply {
+                Reply::Response(header, payload) => {
+                    assert!(payload.iter().all(|octet| *octet == 0), "no octet of a payload is another");
+                    self.take_record(tunnel, &header);
+                }
+                Reply::Hello(_) | Reply::Proof(_) => {}
+                Reply::Malformed => panic!("a record in version 2"),
+            }
+        }
+    }
+
     fn take_record(&mut self, tunnel: TunnelId, header: &TargetHeader) {
         self.records += 1;
         let flow = header.flow();
@@ -64,8 +78,7 @@ impl Ledger {
 
 /// Each response, each held header and each route is counted once.
 pub(super) fn check_totals(c: &Counters, held: usize, routes: usize) {
-    let dropped = c.dropped_ipv6
-        + c.dropped_truncated
+    let dropped = c.dropped_truncated
         + c.dropped_header_length
         + c.dropped_ip_version
         + c.dropped_not_tcp

@@ -2,8 +2,8 @@
 
 use super::ledger::Ledger;
 use std::collections::BTreeMap;
-use tc_core::relay::TunnelId;
-use tc_proto::tunnel::{Message, MessageDecoder, RecordFormat};
+use tc_core::relay::{TunnelId, Wire};
+use tc_proto::tunnel::{Message, MessageDecoder, ReplyDecoder};
 
 /// Tunnels at once.
 const PLACES: u8 = 4;
@@ -13,7 +13,11 @@ struct Peer {
     place: u8,
     up: bool,
     decoder: MessageDecoder,
-    format: RecordFormat,
+    /// Whether it has switched to version 2.
+    switched: bool,
+    /// What the relay says to it, once it was said to be ready.
+    wire: Option<Wire>,
+    replies: ReplyDecoder,
 }
 
 /// All tunnels that there ever were.
@@ -31,7 +35,9 @@ impl Peers {
             place: who % PLACES,
             up: true,
             decoder: MessageDecoder::new(),
-            format: RecordFormat::default(),
+            switched: false,
+            wire: None,
+            replies: ReplyDecoder::new(),
         };
         self.0.insert(tunnel, peer);
         Some(tunnel)
@@ -57,8 +63,22 @@ impl Peers {
         self.0.values().filter(|peer| peer.up).count()
     }
 
-    pub(super) fn format(&self, tunnel: TunnelId) -> RecordFormat {
-        self.0[&tunnel].format
+    pub(super) fn wire(&self, tunnel: TunnelId) -> Option<Wire> {
+        self.0[&tunnel].wire
+    }
+
+    pub(super) fn replies(&mut self, tunnel: TunnelId) -> &mut ReplyDecoder {
+        &mut self.0.get_mut(&tunnel).expect("a tunnel that is known").replies
+    }
+
+    /// A message in the version that the peer at this place speaks.
+    pub(super) fn encode(&self, who: u8, message: &Message) -> Vec<u8> {
+        let switched = self.last(who).is_some_and(|tunnel| self.0[&tunnel].switched);
+        let mut octets = Vec::new();
+        if switched {
+            message.write(&mut octets);
+        }
+        if octets.is_empty() { message.encode().expect("an IPv4 flow").to_vec() } else { octets }
     }
 
     /// Reads what the tunnel says, to know what it has announced.
@@ -66,16 +86,18 @@ impl Peers {
         let Some(peer) = self.0.get_mut(&tunnel).filter(|peer| peer.up) else { return };
         peer.decoder.push(octets);
         while let Ok(Some(message)) = peer.decoder.next() {
-            if let Message::AddRoute(flow) = message {
-                ledger.note_announcement(tunnel, flow);
+            match message {
+                Message::AddRoute(flow) => ledger.note_announcement(tunnel, flow),
+                Message::Switch => peer.switched = true,
+                _ => {}
             }
         }
     }
 
-    pub(super) fn note_format(&mut self, tunnel: TunnelId, format: RecordFormat) {
+    pub(super) fn note_wire(&mut self, tunnel: TunnelId, wire: Wire) {
         let peer = self.0.get_mut(&tunnel).expect("a tunnel that is known");
         assert!(peer.up, "{tunnel:?} is ready although it is gone");
-        peer.format = format;
+        assert_eq!(peer.wire.replace(wire), None, "{tunnel:?} is ready twice");
     }
 
     pub(super) fn note_cut(&mut self, tunnel: TunnelId) {

@@ -1,10 +1,10 @@
 //! Settings of the replayer, by three octets.
 
 use crate::steps::Script;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 use tc_core::compare::{CompareConfig, Detail};
-use tc_core::{Admission, ClientPool, Join, Mapping, Pace, Ramp, ReplayConfig};
+use tc_core::{Admission, ClientPool, Join, LoopbackClients, Mapping, Pace, Ramp, ReplayConfig};
 
 /// Settings of one run.
 #[expect(clippy::struct_excessive_bools, reason = "each is a bit of the input")]
@@ -104,6 +104,6 @@ fn admission(who: u8) -> Admission {
         join: if has(who, 4) { Join::Never } else { Join::AtNextRequest },
         copies: if has(who, 8) { 3 } else { 1 },
         port_shift: if has(who, 0x10) { 1023 } else { 0 },
-        loopback_client: has(who, 0x40).then_some(IpAddr::from([198, 51, 100, 20])),
+        loopback: LoopbackClients { v4: has(who, 0x40).then_some(Ipv4Addr::new(198, 51, 100, 20)), v6: None },
     }
 }

@@ -1,6 +1,6 @@
 //! Packets and records.
 
-use tc_proto::tunnel::{RecordFormat, write_record};
+use tc_proto::tunnel::{RecordFormat, Response, write_records};
 use tc_proto::{
     Flags, IpFields, PacketRef, PacketSpec, SackBlock, SackBlocks, SeqNum, TcpOptions, Timestamps, Window,
     WindowScale,
@@ -62,7 +62,7 @@ fn extended(octets: &[u8], at: usize, with: &[u8]) -> Vec<u8> {
 fn record(format: RecordFormat) -> Vec<u8> {
     let octets = packet(false, Flags::ACK, sack_options(3), b"abc");
     let mut record = Vec::new();
-    write_record(format, &PacketRef::parse(&octets).expect("a packet"), &mut record);
+    write_records(format, &Response::from(&PacketRef::parse(&octets).expect("a packet")), 1460, &mut record);
     record
 }
 

@@ -11,6 +11,11 @@ fn old_tunnel(who: u8) -> Vec<u8> {
     step(0, who, 3, 0, 0)
 }
 
+/// A tunnel of ours, which wants some payload and proves the key, or another.
+fn new_tunnel(who: u8, how: u8) -> Vec<u8> {
+    step(0, who, 4 | how, 20, 6)
+}
+
 fn announce(tunnel: u8, flow: u8) -> Vec<u8> {
     step(2, tunnel, 2, flow, 0)
 }
@@ -41,6 +46,25 @@ pub(super) fn all() -> Vec<(&'static str, Vec<u8>)> {
         (
             "returned_to_an_older_tcpcopy",
             script(15, &[old_tunnel(0), announce(0, 1), step(7, 1, 0xa0, 9, 4), read()]),
+        ),
+        (
+            "returned_to_a_tcpcopy_of_ours",
+            script(
+                15,
+                &[new_tunnel(0, 0), announce(0, 1), respond(1, 2), read(), step(2, 0, 0, 1, 0), pass(3)],
+            ),
+        ),
+        (
+            "a_tcpcopy_that_knows_the_key",
+            script(31, &[new_tunnel(0, 8), respond(1, 2), announce(0, 1), respond(1, 0), read()]),
+        ),
+        (
+            "tcpcopies_that_do_not_know_the_key",
+            script(31, &[new_tunnel(0, 24), new_tunnel(1, 0), announce(1, 1), tunnel(2), read(), pass(3)]),
+        ),
+        (
+            "half_open_tunnels_make_room",
+            script(47, &(0..4).map(|who| step(0, who, 0, 0, 0)).chain([pass(3)]).collect::<Vec<_>>()),
         ),
         (
             "headers_overtake_their_route",

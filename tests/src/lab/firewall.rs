@@ -2,12 +2,15 @@
 
 use super::{Host, TARGET};
 
-/// A rule, in the words of iptables; it stays until it is removed or its host goes.
+/// A rule, in the words of iptables, for both versions of IP where it can be; it stays until it is removed or its host goes.
 #[derive(Debug, Clone)]
 pub struct Rule {
+    programs: &'static [&'static str],
     table: &'static str,
-    rule: String,
+    words: String,
 }
+
+const BOTH: &[&str] = &["iptables", "ip6tables"];
 
 impl Rule {
     /// Answers of the application go to the netfilter queue.
@@ -41,7 +44,7 @@ impl Rule {
             "POSTROUTING -p tcp -d {TARGET} --dport {port} {} -j TEE --gateway {TARGET}",
             random(share)
         );
-        Self { table: "mangle", rule }
+        Self { programs: &["iptables"], table: "mangle", words: rule }
     }
 
     /// Nothing reaches the port.
@@ -51,17 +54,23 @@ impl Rule {
     }
 
     fn filter(rule: String) -> Self {
-        Self { table: "filter", rule }
+        Self { programs: BOTH, table: "filter", words: rule }
     }
 
     /// Puts the rule in force, before all others.
     pub fn add(&self, host: &Host) {
-        host.run(&format!("iptables -w -t {} -I {}", self.table, self.rule));
+        self.run(host, "-I");
     }
 
     /// Removes the rule.
     pub fn remove(&self, host: &Host) {
-        host.run(&format!("iptables -w -t {} -D {}", self.table, self.rule));
+        self.run(host, "-D");
+    }
+
+    fn run(&self, host: &Host, action: &str) {
+        for program in self.programs {
+            host.run(&format!("{program} -w -t {} {action} {}", self.table, self.words));
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-use super::{Args, Passlist, QueueRange, SourceKind};
+use super::{Args, NetworkList, QueueRange, SourceKind};
 use tc_sys::program::{Arguments, Life, Mode, Refusal};
 
 fn read(line: &str) -> Result<Args, Refusal> {
@@ -15,7 +15,8 @@ fn refusal(line: &str) -> String {
 #[test]
 fn without_arguments_everything_has_the_original_s_default() {
     let args = read("").unwrap();
-    assert_eq!((args.port, args.bind.to_string().as_str()), (36_524, "0.0.0.0"));
+    assert_eq!((args.port, args.bind, args.combine), (36_524, None, 16));
+    assert_eq!((&args.allow, &args.key_file), (&None, &None));
     let one = QueueRange { first: 0, last: 0 };
     assert_eq!((args.source.queue, args.source.queue_length, args.table_size), (one, 65_536, 65_536));
     assert!(!args.source.fail_open);
@@ -26,11 +27,11 @@ fn without_arguments_everything_has_the_original_s_default() {
 #[test]
 fn every_option_of_the_original_is_understood() {
     let args = read(
-        "-x 10.1.2.3,10.8.0.0/16,2001:db8::/32 -p 4000 -b ::1 -q 1000 -s 7 --queue 3 -d -l a.log -P b.pid",
+        "-x 10.1.2.3,10.8.0.0/16,2001:db8::/32 -p 4000 -b ::1 -q 1000 -s 7 -n 3 --queue 3 -d -l a.log -P b.pid",
     )
     .unwrap();
     assert_eq!(args.passlist.as_ref().unwrap().to_string(), "10.1.2.3/32,10.8.0.0/16,2001:db8::/32");
-    assert_eq!((args.port, args.bind.to_string().as_str()), (4000, "::1"));
+    assert_eq!((args.port, args.bind, args.combine), (4000, Some("::1".parse().unwrap()), 3));
     let one = QueueRange { first: 3, last: 3 };
     assert_eq!((args.source.queue, args.source.queue_length, args.table_size), (one, 1000, 7));
     let files = (Some("a.log".into()), Some("b.pid".into()));
@@ -88,13 +89,13 @@ fn the_log_has_a_group_a_threshold_and_a_time_and_no_passlist() {
 
 #[test]
 fn blanks_around_the_commas_of_a_passlist_do_no_harm() {
-    let list: Passlist = " 10.1.2.3 , ::1".parse().unwrap();
+    let list: NetworkList = " 10.1.2.3 , ::1".parse().unwrap();
     assert_eq!(list.to_string(), "10.1.2.3/32,::1/128");
 }
 
 #[test]
 fn a_network_may_be_given_by_any_of_its_addresses() {
-    let list: Passlist = "10.8.1.2/16".parse().unwrap();
+    let list: NetworkList = "10.8.1.2/16".parse().unwrap();
     assert_eq!(list.to_string(), "10.8.0.0/16");
 }
 
@@ -161,8 +162,26 @@ fn a_bad_argument_is_answered_by_one_line_that_names_it_and_the_remedy() {
 }
 
 #[test]
+fn a_bad_argument_of_the_tunnel_is_answered_likewise() {
+    let invalid = |text, option, rule| format!("invalid value '{text}' for '{option}': {rule}");
+    for (line, expected) in [
+        ("-n 17", invalid("17", "-n, --combine <NUMBER>", "give a number from 1 to 16")),
+        (
+            "--allow all",
+            invalid(
+                "all",
+                "--allow <LIST>",
+                "'all' is neither an address nor a network; give something like 10.1.2.3 or 10.8.0.0/16",
+            ),
+        ),
+    ] {
+        assert_eq!(refusal(line), expected, "{line}");
+    }
+}
+
+#[test]
 fn options_of_the_original_that_are_not_built_are_unknown() {
-    for option in ["-o", "-n", "-D", "-c", "-t"] {
+    for option in ["-o", "-D", "-c", "-t"] {
         let expected = format!("unexpected argument '{option}' found; see intercept --help");
         assert_eq!(refusal(&format!("{option} 1")), expected);
     }

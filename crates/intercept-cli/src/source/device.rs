@@ -63,7 +63,8 @@ impl Device {
             let Some(frame) = self.capture.next_frame()? else { return Ok((taken, foreign)) };
             match Frame::parse(self.link, frame.octets) {
                 Ok(found) => {
-                    relay.handle_response(now, found.packet);
+                    let before = frame.octets.len() - found.packet.len();
+                    relay.handle_response(now, found.packet, frame.length.saturating_sub(before));
                 }
                 Err(_) => foreign += 1,
             }
@@ -94,6 +95,10 @@ impl Source for DeviceSource {
             return Served::Failed("capture", io::Error::other(error.to_string()));
         }
         if more { Served::More(total) } else { Served::Drained(total) }
+    }
+
+    fn give(&mut self, _octets: u16) -> io::Result<()> {
+        Err(io::Error::other("devices give headers only; use the netfilter queue"))
     }
 
     fn report(&mut self) -> Report {

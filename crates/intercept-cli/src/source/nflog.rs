@@ -1,6 +1,7 @@
 //! The netfilter log: the firewall copies headers and lets nothing out by itself, so there are no verdicts.
 
 use super::{Report, Served, Source};
+use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Instant;
 use tc_core::relay::Relay;
@@ -34,7 +35,7 @@ impl Source for NflogSource {
         let mut taken = 0;
         for _ in 0..MAX_MESSAGES {
             let received = self.log.recv(|packet| {
-                relay.handle_response(now, packet);
+                relay.handle_response(now, packet, packet.len());
             });
             match received {
                 Ok((count, supply)) => {
@@ -50,6 +51,10 @@ impl Source for NflogSource {
             }
         }
         Served::More(taken)
+    }
+
+    fn give(&mut self, octets: u16) -> io::Result<()> {
+        self.log.set_copy_range(octets)
     }
 
     fn report(&mut self) -> Report {

@@ -42,8 +42,9 @@ impl Source for QueueSource {
                 }
             };
             taken += self.batch.len();
-            let decided =
-                self.queue.decide(&self.batch, |packet| translate(relay.handle_response(now, packet.payload)));
+            let decided = self.queue.decide(&self.batch, |packet| {
+                translate(relay.handle_response(now, packet.payload, packet.original_len))
+            });
             if let Err(error) = decided {
                 self.errors.verdict += 1;
                 return Served::Failed("decide responses", error);
@@ -53,6 +54,10 @@ impl Source for QueueSource {
             }
         }
         Served::More(taken)
+    }
+
+    fn give(&mut self, octets: u16) -> io::Result<()> {
+        self.reporter.give(octets)
     }
 
     fn report(&mut self) -> Report {
@@ -98,6 +103,10 @@ impl QueueReporter {
             Ok((queue.monitor().map_err(other)?, 0))
         };
         Ok(Self { monitors: queues.iter().map(monitor).collect::<Result<_, _>>()? })
+    }
+
+    pub(super) fn give(&self, octets: u16) -> io::Result<()> {
+        self.monitors.iter().try_for_each(|(monitor, _)| monitor.raise_copy_range(octets))
     }
 
     pub(super) fn report(&mut self, errors: QueueErrors) -> Report {

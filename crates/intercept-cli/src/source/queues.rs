@@ -133,12 +133,16 @@ impl Source for QueueThreads {
                 return Served::Drained(taken);
             };
             for packet in batch.packets() {
-                relay.handle_response(now, packet.payload);
+                relay.handle_response(now, packet.payload, packet.original_len);
             }
             taken += batch.len();
             self.shared.give_back(batch);
         }
         Served::More(taken)
+    }
+
+    fn give(&mut self, octets: u16) -> io::Result<()> {
+        self.reporter.give(octets)
     }
 
     fn report(&mut self) -> Report {

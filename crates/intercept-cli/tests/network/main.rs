@@ -268,7 +268,7 @@ fn a_port_or_queue_that_another_process_holds_is_named_with_its_holder() {
         let queue =
             format!("cannot open netfilter queue 0: it is {held}; stop that program or choose another queue");
         assert_eq!(failure(&run(&["-p", "4000"])), (format!("intercept: {queue}"), Some(1)));
-        let port = "intercept: cannot listen on 0.0.0.0:36524: Address already in use; port 36524 is";
+        let port = "intercept: cannot listen on [::]:36524: Address already in use; port 36524 is";
         let remedy = "stop it or choose another port with -p";
         assert_eq!(failure(&run(&["--queue", "1"])), (format!("{port} {held}; {remedy}"), Some(1)));
         intercept.stop();

@@ -27,8 +27,6 @@ pub struct Counters {
     pub held_displaced: u64,
     /// Headers without a route that were not held: too many of their flow were.
     pub held_refused: u64,
-    /// IPv6 responses, which the tunnel's protocol cannot carry.
-    pub dropped_ipv6: u64,
     /// Responses shorter than their headers.
     pub dropped_truncated: u64,
     /// Responses with an impossible header length.
@@ -41,13 +39,15 @@ pub struct Counters {
     pub dropped_fragment: u64,
     /// Headers that waited for a tunnel when it ended.
     pub lost_with_tunnel: u64,
+    /// Routes that a tunnel announced before it proved that it knows the key, and which were passed over.
+    pub routes_refused: u64,
     /// Routes that were announced, renewals included.
     pub routes_announced: u64,
     /// Announcements of a route that the same tunnel had already.
     pub routes_renewed: u64,
     /// Announcements of a route that another tunnel had.
     pub routes_taken_over: u64,
-    /// Routes that their tunnel took back.
+    /// Routes that went some time after their tunnel took them back.
     pub routes_removed: u64,
     /// Routes that went some time after the target's FIN or RST.
     pub routes_closed: u64,
@@ -67,6 +67,12 @@ pub struct Counters {
     pub tunnels_refused: u64,
     /// Tunnels that were cut because they did not say their version in time.
     pub tunnels_silent: u64,
+    /// Connections that were refused because of their address.
+    pub tunnels_not_allowed: u64,
+    /// Tunnels that were cut because they did not prove that they know the key.
+    pub tunnels_wrong_key: u64,
+    /// Tunnels that were cut before their hand-shake was over, to make room for others, or found no room.
+    pub tunnels_displaced: u64,
     /// Tunnels that were cut because they did not keep up.
     pub tunnels_slow: u64,
     /// Frames that were made.
@@ -92,7 +98,7 @@ impl Counters {
     }
 
     /// Why responses and tunnels did not go the usual way: name and count.
-    fn exceptions(&self) -> [(&'static str, u64); 22] {
+    fn exceptions(&self) -> [(&'static str, u64); 25] {
         [
             ("held", self.held),
             ("held late", self.held_delivered),
@@ -100,7 +106,6 @@ impl Counters {
             ("held expired", self.held_expired),
             ("held displaced", self.held_displaced),
             ("held refused", self.held_refused),
-            ("ipv6", self.dropped_ipv6),
             ("truncated", self.dropped_truncated),
             ("bad header length", self.dropped_header_length),
             ("bad ip version", self.dropped_ip_version),
@@ -115,6 +120,10 @@ impl Counters {
             ("routes evicted", self.routes_evicted),
             ("routes orphaned", self.routes_orphaned),
             ("removals unknown", self.removals_unknown),
+            ("routes refused", self.routes_refused),
+            ("tunnels not allowed", self.tunnels_not_allowed),
+            ("tunnels with wrong key", self.tunnels_wrong_key),
+            ("tunnels displaced", self.tunnels_displaced),
             ("tunnels cut", self.tunnels_refused + self.tunnels_silent + self.tunnels_slow),
         ]
     }

@@ -24,6 +24,10 @@ impl<K: Copy + Ord> Deadlines<K> {
         self.0.first().map(|(deadline, _)| *deadline)
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Takes the first, due or not.
     pub(super) fn pop(&mut self) -> Option<K> {
         self.0.pop_first().map(|(_, key)| key)

@@ -5,28 +5,28 @@ use super::{Counters, RelayConfig};
 use slab::Slab;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
-use tc_proto::tunnel::{RecordFormat, write_record};
-use tc_proto::{Flags, Flow, PacketRef};
-
-/// What is held has room for all TCP options; which format the tunnel will want is not known.
-const FORMAT: RecordFormat = RecordFormat::Octets80;
+use tc_proto::tunnel::Response;
+use tc_proto::{Flags, Flow};
 
 /// Headers of one flow, in the order of their arrival.
 #[derive(Debug)]
 pub(super) struct HeldFlow {
     flow: Flow,
-    records: Vec<u8>,
+    /// As version 2 of the tunnel writes them: it leaves nothing out.
+    messages: Vec<u8>,
+    len: usize,
     deadline: Instant,
 }
 
 impl HeldFlow {
-    fn len(&self) -> usize {
-        self.records.len() / FORMAT.size()
-    }
-
-    /// The headers as packets without payload.
-    pub(super) fn packets(&self) -> impl Iterator<Item = PacketRef<'_>> {
-        self.records.chunks(FORMAT.size()).filter_map(|record| PacketRef::parse_headers(record).ok())
+    /// The headers, with what was kept of their payload.
+    pub(super) fn responses(&self) -> impl Iterator<Item = Response<'_>> {
+        let mut rest = self.messages.as_slice();
+        std::iter::from_fn(move || {
+            let (response, len) = Response::read(rest)?;
+            rest = rest.get(len..).unwrap_or_default();
+            Some(response)
+        })
     }
 }
 
@@ -66,8 +66,15 @@ impl HeldHeaders {
     }
 
     /// Keeps the header of a packet whose flow has no route, as far as there is room.
-    pub(super) fn hold(&mut self, now: Instant, flow: Flow, packet: &PacketRef<'_>, counters: &mut Counters) {
-        let flags = packet.segment().flags;
+    /// With it go at most `payload` octets of its payload.
+    pub(super) fn hold(
+        &mut self,
+        now: Instant,
+        response: &Response<'_>,
+        payload: u16,
+        counters: &mut Counters,
+    ) {
+        let (flow, flags) = (response.flow(), response.segment().flags);
         if flags.contains(Flags::SYN) {
             // The target opened the connection anew: what is held of the one before would only mislead.
             counters.held_superseded += self.discard(&flow);
@@ -82,7 +89,8 @@ impl HeldHeaders {
         }
         let key = self.entry(now, flow);
         let held = &mut self.flows[key];
-        write_record(FORMAT, packet, &mut held.records);
+        response.write(payload, &mut held.messages);
+        held.len += 1;
         self.len += 1;
         if flags.intersects(Flags::SYN | Flags::RST) {
             self.deadlines.stop(held.deadline, key);
@@ -96,7 +104,7 @@ impl HeldHeaders {
         let key = self.by_flow.remove(flow)?;
         let held = self.flows.try_remove(key)?;
         self.deadlines.stop(held.deadline, key);
-        self.len -= held.len();
+        self.len -= held.len;
         Some(held)
     }
 
@@ -107,7 +115,7 @@ impl HeldHeaders {
     }
 
     fn flow_len(&self, flow: &Flow) -> usize {
-        self.by_flow.get(flow).and_then(|&key| self.flows.get(key)).map_or(0, HeldFlow::len)
+        self.by_flow.get(flow).and_then(|&key| self.flows.get(key)).map_or(0, |held| held.len)
     }
 
     fn entry(&mut self, now: Instant, flow: Flow) -> usize {
@@ -115,14 +123,14 @@ impl HeldHeaders {
             return key;
         }
         let deadline = now + self.hold_other;
-        let key = self.flows.insert(HeldFlow { flow, records: Vec::new(), deadline });
+        let key = self.flows.insert(HeldFlow { flow, messages: Vec::new(), len: 0, deadline });
         self.deadlines.set(deadline, key);
         self.by_flow.insert(flow, key);
         key
     }
 
     fn discard(&mut self, flow: &Flow) -> u64 {
-        self.take(flow).map_or(0, |held| held.len() as u64)
+        self.take(flow).map_or(0, |held| held.len as u64)
     }
 
     /// Discards the flow whose time is up first, and says how many headers went.

@@ -5,15 +5,19 @@ use super::{Counters, RelayConfig, TunnelId};
 use slab::Slab;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
-use tc_proto::{Flags, Flow};
+use tc_proto::{Flags, Flow, Segment, TargetHeader};
 
 /// Routes that are looked at, at most, to find one that is idle when room is needed.
 const EVICTION_TRIES: usize = 16;
+/// The maximum segment size over Ethernet with IPv4.
+const ETHERNET_MSS: u16 = 1460;
 
 #[derive(Debug)]
 struct Route {
     flow: Flow,
     tunnel: TunnelId,
+    /// The maximum segment size that the target named, if its SYN-ACK was seen.
+    mss: Option<u16>,
     stage: Stage,
     last_used: Instant,
     /// The deadline that is set. It may be earlier than the route's true one: a response moves only
@@ -21,11 +25,13 @@ struct Route {
     deadline: Instant,
 }
 
-/// How far the target is with the connection, by its FIN or RST.
+/// How far the connection is: by the target's FIN or RST, and by its tunnel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     Open,
     Closing,
+    /// Its tunnel took it back.
+    Removed,
 }
 
 /// What became of an announced route.
@@ -50,6 +56,7 @@ pub(super) struct Routes {
     max: usize,
     idle: Duration,
     closing: Duration,
+    removed: Duration,
 }
 
 impl Routes {
@@ -62,6 +69,7 @@ impl Routes {
             max: config.max_routes.max(1),
             idle: config.route_idle,
             closing: config.route_closing,
+            removed: config.route_removed,
         }
     }
 
@@ -80,37 +88,37 @@ impl Routes {
         }
         let outcome = if self.table.len() < self.max { Announcement::New } else { self.evict() };
         let deadline = now + self.idle;
-        let route = Route { flow, tunnel, stage: Stage::Open, last_used: now, deadline };
+        let route = Route { flow, tunnel, mss: None, stage: Stage::Open, last_used: now, deadline };
         let key = self.table.insert(route);
         self.by_flow.insert(flow, key);
         self.deadlines.set(deadline, key);
         outcome
     }
 
-    /// The tunnel of a response with these flags.
-    pub(super) fn find(&mut self, now: Instant, flow: &Flow, flags: Flags) -> Option<TunnelId> {
-        let key = *self.by_flow.get(flow)?;
+    /// The tunnel of a response, and the octets of payload that a packet on the wire has at most.
+    pub(super) fn find(&mut self, now: Instant, segment: &Segment) -> Option<(TunnelId, usize)> {
+        let key = *self.by_flow.get(&TargetHeader(*segment).flow())?;
         let route = self.table.get_mut(key)?;
         route.last_used = now;
-        let tunnel = route.tunnel;
-        let ends = flags.intersects(Flags::FIN | Flags::RST);
+        route.mss = segment.options.mss.or(route.mss);
+        let found = (route.tunnel, payload_limit(route.mss, segment));
+        let ends = segment.flags.intersects(Flags::FIN | Flags::RST);
         match (route.stage, ends) {
             (Stage::Open, true) => self.set_stage(key, Stage::Closing),
             // A connection of the same ports that was opened anew.
-            (Stage::Closing, false) if flags.contains(Flags::SYN) => self.set_stage(key, Stage::Open),
-            (Stage::Open | Stage::Closing, _) => {}
+            (Stage::Closing, false) if segment.flags.contains(Flags::SYN) => self.set_stage(key, Stage::Open),
+            (Stage::Open | Stage::Closing | Stage::Removed, _) => {}
         }
-        Some(tunnel)
+        Some(found)
     }
 
-    /// Removes the route if it is this tunnel's; says whether it was.
-    pub(super) fn remove(&mut self, tunnel: TunnelId, flow: &Flow) -> bool {
+    /// The route goes once no response has come for a while, if it is this tunnel's; says whether it is.
+    pub(super) fn remove(&mut self, now: Instant, tunnel: TunnelId, flow: &Flow) -> bool {
         let Some(&key) = self.by_flow.get(flow) else { return false };
-        let owned = self.table.get(key).is_some_and(|route| route.tunnel == tunnel);
-        if owned {
-            self.discard(key);
-        }
-        owned
+        let Some(route) = self.table.get_mut(key).filter(|route| route.tunnel == tunnel) else { return false };
+        route.last_used = now;
+        self.set_stage(key, Stage::Removed);
+        true
     }
 
     /// Removes all routes of a tunnel and says how many.
@@ -138,6 +146,7 @@ impl Routes {
             match stage {
                 Stage::Open => counters.routes_idle += 1,
                 Stage::Closing => counters.routes_closed += 1,
+                Stage::Removed => counters.routes_removed += 1,
             }
         }
     }
@@ -167,6 +176,7 @@ impl Routes {
         let patience = match route.stage {
             Stage::Open => self.idle,
             Stage::Closing => self.closing,
+            Stage::Removed => self.removed,
         };
         route.deadline = route.last_used + patience;
         self.deadlines.set(route.deadline, key);
@@ -195,4 +205,10 @@ impl Routes {
             self.deadlines.stop(route.deadline, key);
         }
     }
+}
+
+/// Octets of payload in the largest packet on the wire: by the MSS that the target named in its SYN-ACK, which follows
+/// from its MTU, less this segment's options (RFC 6691).
+fn payload_limit(mss: Option<u16>, segment: &Segment) -> usize {
+    usize::from(mss.unwrap_or(ETHERNET_MSS)).saturating_sub(segment.options.emitted_len()).max(1)
 }

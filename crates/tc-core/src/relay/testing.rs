@@ -1,13 +1,24 @@
 //! What the tests of the relay share.
 
 use super::{Event, Relay, RelayConfig, TunnelId, Verdict};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
-use tc_proto::tunnel::{FrameDecoder, Message, RecordFormat, VERSION, parse_record};
+use tc_proto::tunnel::auth::Nonce;
+use tc_proto::tunnel::{
+    FrameDecoder, Message, RecordFormat, TUNNEL_VERSION, TcpcopyHello, VERSION, parse_record,
+};
 use tc_proto::{Flags, Flow, IpFields, PacketSpec, Segment, SeqNum, TcpOptions, Window};
 
 pub(super) const ONE: TunnelId = TunnelId(1);
 pub(super) const TWO: TunnelId = TunnelId(2);
+pub(super) const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+pub(super) const TCPCOPY_NONCE: Nonce = [9; 32];
+
+/// The nonce of the relay for a tunnel.
+#[expect(clippy::cast_possible_truncation, reason = "the tests have few tunnels")]
+pub(super) fn nonce(tunnel: TunnelId) -> Nonce {
+    [tunnel.0 as u8; 32]
+}
 
 /// A relay with a clock that the test moves.
 pub(super) struct Bench {
@@ -31,9 +42,28 @@ impl Bench {
     }
 
     pub(super) fn connect(&mut self, tunnel: TunnelId, version: u16) {
-        self.relay.handle_tunnel_up(self.now, tunnel);
+        self.accept(tunnel);
         self.say(tunnel, Message::Version(version));
         while self.relay.poll_event().is_some() {}
+    }
+
+    /// A connection that has said nothing yet.
+    pub(super) fn accept(&mut self, tunnel: TunnelId) {
+        self.relay.handle_tunnel_up(self.now, tunnel, PEER, nonce(tunnel));
+    }
+
+    /// A tunnel of ours that has said everything that comes before its routes.
+    pub(super) fn connect_v2(&mut self, tunnel: TunnelId, payload: u16) {
+        self.accept(tunnel);
+        self.say(tunnel, Message::Offer(TUNNEL_VERSION));
+        self.say(tunnel, Message::Switch);
+        self.say_v2(tunnel, Message::Hello(TcpcopyHello { payload, nonce: TCPCOPY_NONCE }));
+    }
+
+    pub(super) fn say_v2(&mut self, tunnel: TunnelId, message: Message) {
+        let mut octets = Vec::new();
+        message.write(&mut octets);
+        self.relay.handle_tunnel_octets(self.now, tunnel, &octets);
     }
 
     pub(super) fn say(&mut self, tunnel: TunnelId, message: Message) {
@@ -46,7 +76,12 @@ impl Bench {
 
     /// A response without payload.
     pub(super) fn respond(&mut self, flow: Flow, flags: Flags, seq: u32) -> Verdict {
-        self.relay.handle_response(self.now, &response(flow, flags, seq, b""))
+        self.take(&response(flow, flags, seq, b""))
+    }
+
+    /// A response that was not cut.
+    pub(super) fn take(&mut self, octets: &[u8]) -> Verdict {
+        self.relay.handle_response(self.now, octets, octets.len())
     }
 
     /// The clock jumps, and what is due happens.
@@ -59,11 +94,16 @@ impl Bench {
         }
     }
 
-    /// What a tunnel reads.
-    pub(super) fn read(&mut self, tunnel: TunnelId, format: RecordFormat) -> Vec<Segment> {
+    /// The octets for a tunnel.
+    pub(super) fn stream(&mut self, tunnel: TunnelId) -> Vec<u8> {
         let mut stream = Vec::new();
         while self.relay.poll_tunnel_write(tunnel, &mut stream).is_some() {}
-        segments(&stream, format)
+        stream
+    }
+
+    /// What a tunnel reads.
+    pub(super) fn read(&mut self, tunnel: TunnelId, format: RecordFormat) -> Vec<Segment> {
+        segments(&self.stream(tunnel), format)
     }
 
     /// The sequence numbers that a tunnel of the current version reads.

@@ -1,8 +1,10 @@
 use super::testing::{Bench, ONE, TWO, flow, response, segments};
-use super::{CutReason, Event, RelayConfig, Timer, TunnelId, Verdict};
+use super::{CutReason, Event, RelayConfig, Timer, TunnelId, Verdict, Wire};
 use std::time::Duration;
 use tc_proto::tunnel::{DecodeError, Message, RecordFormat};
 use tc_proto::{Flags, Flow};
+
+mod version2;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -38,7 +40,7 @@ fn headers_that_overtake_their_route_are_held_and_then_come_first_in_order() {
 fn a_held_header_keeps_its_payload_length() {
     let mut bench = bench();
     let octets = response(flow(1), Flags::PSH, 5, &[7; 1400]);
-    bench.relay.handle_response(bench.now, &octets[..60]);
+    bench.relay.handle_response(bench.now, &octets[..60], octets.len());
     bench.announce(ONE, flow(1));
     assert_eq!(bench.read(ONE, RecordFormat::Octets64)[0].payload_len, 1400);
 }
@@ -108,7 +110,7 @@ fn only_destinations_of_the_passlist_are_accepted_and_they_reach_no_tunnel() {
     }
     assert_eq!(bench.read_seqs(ONE), []);
     let counters = bench.relay.counters();
-    assert_eq!((counters.responses, counters.passed, counters.dropped_ipv6), (4, 2, 1));
+    assert_eq!((counters.responses, counters.passed, counters.held), (4, 2, 2));
 }
 
 #[test]
@@ -117,9 +119,9 @@ fn a_passlist_destination_gets_whatever_protocol_it_is() {
     let mut bench = Bench::new(RelayConfig { passlist, ..RelayConfig::default() });
     let mut udp = response(flow(1), Flags::NONE, 1, b"");
     udp[9] = 17;
-    assert_eq!(bench.relay.handle_response(bench.now, &udp), Verdict::Accept);
-    assert_eq!(bench.relay.handle_response(bench.now, &udp[..20]), Verdict::Accept);
-    assert_eq!(bench.relay.handle_response(bench.now, &udp[..19]), Verdict::Drop);
+    assert_eq!(bench.take(&udp), Verdict::Accept);
+    assert_eq!(bench.take(&udp[..20]), Verdict::Accept);
+    assert_eq!(bench.take(&udp[..19]), Verdict::Drop);
 }
 
 #[test]
@@ -142,7 +144,7 @@ fn whatever_is_no_tcp_packet_is_dropped_and_counted_by_reason() {
         altered(6, 0x20),
     ];
     for octets in &malformed {
-        assert_eq!(bench.relay.handle_response(bench.now, octets), Verdict::Drop);
+        assert_eq!(bench.take(octets), Verdict::Drop);
     }
     let counters = bench.relay.counters();
     assert_eq!(counters.dropped_truncated, 3);
@@ -184,13 +186,27 @@ fn the_routes_of_a_tunnel_go_with_it() {
 }
 
 #[test]
-fn a_route_that_is_taken_back_has_no_tunnel() {
+fn a_route_that_is_taken_back_goes_ten_seconds_after_its_last_response() {
     let mut bench = bench();
     bench.announce(ONE, flow(1));
     bench.say(ONE, Message::RemoveRoute(flow(1)));
-    bench.respond(flow(1), Flags::PSH, 1);
-    assert_eq!((bench.ready(), bench.relay.route_count()), (vec![], 0));
-    assert_eq!(bench.relay.counters().routes_removed, 1);
+    bench.pass(9 * SECOND);
+    bench.respond(flow(1), Flags::FIN, 1);
+    assert_eq!(bench.read_seqs(ONE), [1], "a late one still finds tcpcopy, which resets what it answers");
+    bench.pass(9 * SECOND);
+    assert_eq!(bench.relay.route_count(), 1);
+    bench.pass(SECOND);
+    assert_eq!((bench.relay.route_count(), bench.relay.counters().routes_removed), (0, 1));
+}
+
+#[test]
+fn a_route_that_is_taken_back_and_announced_again_stays() {
+    let mut bench = bench();
+    bench.announce(ONE, flow(1));
+    bench.say(ONE, Message::RemoveRoute(flow(1)));
+    bench.announce(ONE, flow(1));
+    bench.pass(60 * SECOND);
+    assert_eq!(bench.relay.route_count(), 1);
 }
 
 #[test]
@@ -259,9 +275,9 @@ fn each_generation_gets_records_of_its_size() {
     {
         let mut bench = bench();
         let tunnel = TunnelId(3);
-        bench.relay.handle_tunnel_up(bench.now, tunnel);
+        bench.accept(tunnel);
         bench.say(tunnel, Message::Version(version));
-        assert_eq!(bench.events(), [Event::TunnelReady { tunnel, version, format }]);
+        assert_eq!(bench.events(), [Event::TunnelReady { tunnel, wire: Wire::Version1(format) }]);
         bench.respond(flow(1), Flags::SYN, 1);
         bench.announce(tunnel, flow(1));
         bench.respond(flow(1), Flags::PSH, 2);
@@ -275,9 +291,9 @@ fn each_generation_gets_records_of_its_size() {
 fn an_unknown_version_is_told_and_gets_the_current_records() {
     let mut bench = bench();
     let tunnel = TunnelId(3);
-    bench.relay.handle_tunnel_up(bench.now, tunnel);
+    bench.accept(tunnel);
     bench.say(tunnel, Message::Version(99));
-    assert_eq!(bench.events(), [Event::UnknownVersion { tunnel, version: 99 }]);
+    assert_eq!(bench.events()[0], Event::UnknownVersion { tunnel, version: 99 });
     bench.announce(tunnel, flow(1));
     bench.respond(flow(1), Flags::PSH, 2);
     assert_eq!(bench.read(tunnel, RecordFormat::Octets64).len(), 1);
@@ -313,9 +329,9 @@ fn half_a_message_waits_for_its_other_half() {
 fn a_tunnel_that_does_not_say_its_version_is_cut_after_ten_seconds() {
     let mut bench = bench();
     let tunnel = TunnelId(3);
-    bench.relay.handle_tunnel_up(bench.now, tunnel);
+    bench.accept(tunnel);
     bench.relay.handle_tunnel_octets(bench.now, tunnel, &[0; 13]);
-    assert_eq!(bench.relay.poll_timeout(), Some((bench.now + 10 * SECOND, Timer::Version)));
+    assert_eq!(bench.relay.poll_timeout(), Some((bench.now + 10 * SECOND, Timer::Handshake)));
     bench.pass(10 * SECOND);
     assert_eq!(bench.events(), [Event::TunnelCut { tunnel, reason: CutReason::Silent }]);
     assert_eq!(bench.relay.tunnel_count(), 2);
@@ -376,7 +392,7 @@ fn the_counters_print_as_one_line_with_only_the_reasons_that_occurred() {
     let mut bench = bench();
     bench.announce(ONE, flow(1));
     bench.respond(flow(1), Flags::PSH, 1);
-    bench.relay.handle_response(bench.now, b"short");
+    bench.take(b"short");
     assert_eq!(
         bench.relay.counters().to_string(),
         "total resp packs:1, all:2, route:1, sock write cnt:0, passed:0, bad ip version:1"

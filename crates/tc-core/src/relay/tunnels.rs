@@ -1,21 +1,20 @@
-//! The tunnels: what arrived of a message, and which records wait.
+//! The tunnels: what arrived of a message, and which headers wait.
 
 use super::deadlines::Deadlines;
+use super::wire::{Batch, Wire};
 use super::{RelayConfig, TunnelId};
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
-use tc_proto::PacketRef;
-use tc_proto::tunnel::{
-    DecodeError, MAX_RECORDS_PER_FRAME, Message, MessageDecoder, RecordFormat, write_frames, write_record,
-};
+use tc_proto::tunnel::auth::{Challenge, Nonce};
+use tc_proto::tunnel::{DecodeError, Message, MessageDecoder, Response};
 
-/// Records that are written at once, whole frames of them.
-const BATCH_RECORDS: usize = 64 * MAX_RECORDS_PER_FRAME;
+/// Octets that are written at once, whole frames and messages of them.
+const BATCH_OCTETS: usize = 64 << 10;
 
-/// What became of a record.
+/// What became of a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Queued {
-    /// It waits for [`Tunnels::write_frames`].
+    /// It waits for [`Tunnels::write`].
     Waits,
     /// The tunnel is gone.
     NoTunnel,
@@ -26,21 +25,38 @@ pub(super) enum Queued {
     },
 }
 
+/// One tunnel.
 #[derive(Debug)]
-struct Tunnel {
+pub(super) struct Tunnel {
     decoder: MessageDecoder,
-    format: RecordFormat,
-    /// Full batches of records, oldest first, and the one that grows.
-    batches: VecDeque<Vec<u8>>,
-    growing: Vec<u8>,
+    pub(super) wire: Wire,
+    /// Octets of each response's payload that it gets.
+    pub(super) payload: u16,
+    pub(super) standing: Standing,
+    /// Full batches, oldest first, and the one that grows.
+    batches: VecDeque<Batch>,
+    growing: Batch,
     /// Octets in all of them.
     pending: usize,
     notice: Notice,
-    /// Until when it must say its version.
+    /// Until when the hand-shake must be over.
     deadline: Instant,
+    /// Our half of the challenge.
+    pub(super) nonce: Nonce,
+    /// The peer's half, once it has come.
+    pub(super) peer_nonce: Option<Nonce>,
 }
 
-/// Whether the driver knows that records wait.
+/// How far a tunnel's hand-shake is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It has not said its version, or not proved that it knows the key.
+    HalfOpen,
+    /// It may announce routes.
+    Ready,
+}
+
+/// Whether the driver knows that something waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Notice {
     Due,
@@ -48,37 +64,57 @@ enum Notice {
 }
 
 impl Tunnel {
-    fn pending_records(&self) -> u64 {
-        (self.pending / self.format.size()) as u64
+    fn new(nonce: Nonce, deadline: Instant) -> Self {
+        Self {
+            decoder: MessageDecoder::new(),
+            wire: Wire::default(),
+            payload: 0,
+            standing: Standing::HalfOpen,
+            batches: VecDeque::new(),
+            growing: Batch::default(),
+            pending: 0,
+            notice: Notice::Due,
+            deadline,
+            nonce,
+            peer_nonce: None,
+        }
     }
 
-    fn push(&mut self, packet: &PacketRef<'_>) {
-        let before = self.growing.len();
-        write_record(self.format, packet, &mut self.growing);
-        self.pending += self.growing.len() - before;
-        if self.growing.len() >= BATCH_RECORDS * self.format.size() {
+    /// Both nonces, once both are there.
+    pub(super) fn challenge(&self) -> Option<Challenge> {
+        self.peer_nonce.map(|tcpcopy| Challenge { intercept: self.nonce, tcpcopy })
+    }
+
+    fn pending_headers(&self) -> u64 {
+        self.batches.iter().chain([&self.growing]).map(|batch| batch.headers).sum()
+    }
+
+    fn push(&mut self, write: impl FnOnce(&mut Batch)) {
+        let before = self.growing.octets.len();
+        write(&mut self.growing);
+        self.pending += self.growing.octets.len() - before;
+        if self.growing.octets.len() >= BATCH_OCTETS {
             self.batches.push_back(std::mem::take(&mut self.growing));
         }
     }
 
-    /// Appends the frames of one batch and says how many frames they are.
-    fn write_batch(&mut self, out: &mut Vec<u8>) -> Option<u64> {
+    /// Appends one batch and says how many frames it was.
+    fn write_batch(&mut self, per_frame: usize, out: &mut Vec<u8>) -> Option<u64> {
         let mut batch = match self.batches.pop_front() {
             Some(full) => full,
-            None if self.growing.is_empty() => {
+            None if self.growing.octets.is_empty() => {
                 self.notice = Notice::Due;
                 return None;
             }
             None => std::mem::take(&mut self.growing),
         };
-        write_frames(self.format, &batch, out);
-        self.pending -= batch.len();
-        let frames = batch.len().div_ceil(MAX_RECORDS_PER_FRAME * self.format.size());
-        if self.growing.capacity() == 0 {
+        self.pending -= batch.octets.len();
+        let frames = self.wire.write(&batch, per_frame, out);
+        if self.growing.octets.capacity() == 0 {
             batch.clear();
             self.growing = batch;
         }
-        Some(frames as u64)
+        Some(frames)
     }
 }
 
@@ -87,9 +123,11 @@ impl Tunnel {
 pub(super) struct Tunnels {
     by_id: HashMap<TunnelId, Tunnel>,
     ready: VecDeque<TunnelId>,
-    silent: Deadlines<TunnelId>,
+    /// Tunnels whose hand-shake is not over, the oldest first.
+    half_open: Deadlines<TunnelId>,
     max_pending: usize,
-    version_timeout: Duration,
+    records_per_frame: usize,
+    handshake_limit: Duration,
 }
 
 impl Tunnels {
@@ -97,9 +135,10 @@ impl Tunnels {
         Self {
             by_id: HashMap::new(),
             ready: VecDeque::new(),
-            silent: Deadlines::new(),
+            half_open: Deadlines::new(),
             max_pending: config.max_pending,
-            version_timeout: config.version_timeout,
+            records_per_frame: config.records_per_frame,
+            handshake_limit: config.handshake_limit,
         }
     }
 
@@ -107,35 +146,39 @@ impl Tunnels {
         self.by_id.len()
     }
 
+    pub(super) fn half_open_len(&self) -> usize {
+        self.half_open.len()
+    }
+
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.silent.next()
+        self.half_open.next()
     }
 
-    pub(super) fn insert(&mut self, now: Instant, id: TunnelId) {
-        let deadline = now + self.version_timeout;
-        let tunnel = Tunnel {
-            decoder: MessageDecoder::new(),
-            format: RecordFormat::default(),
-            batches: VecDeque::new(),
-            growing: Vec::new(),
-            pending: 0,
-            notice: Notice::Due,
-            deadline,
-        };
-        self.by_id.insert(id, tunnel);
-        self.silent.set(deadline, id);
+    pub(super) fn insert(&mut self, now: Instant, id: TunnelId, nonce: Nonce) {
+        let deadline = now + self.handshake_limit;
+        self.by_id.insert(id, Tunnel::new(nonce, deadline));
+        self.half_open.set(deadline, id);
     }
 
-    /// Forgets a tunnel and says how many records waited for it.
+    pub(super) fn get_mut(&mut self, id: TunnelId) -> Option<&mut Tunnel> {
+        self.by_id.get_mut(&id)
+    }
+
+    /// Forgets a tunnel and says how many headers waited for it.
     pub(super) fn remove(&mut self, id: TunnelId) -> Option<u64> {
         let tunnel = self.by_id.remove(&id)?;
-        self.silent.stop(tunnel.deadline, id);
-        Some(tunnel.pending_records())
+        self.half_open.stop(tunnel.deadline, id);
+        Some(tunnel.pending_headers())
     }
 
-    /// The next tunnel that has not said its version in time.
+    /// The next tunnel whose hand-shake took too long.
     pub(super) fn pop_silent(&mut self, now: Instant) -> Option<TunnelId> {
-        self.silent.pop_due(now)
+        self.half_open.pop_due(now)
+    }
+
+    /// The tunnel whose hand-shake has lasted longest.
+    pub(super) fn pop_half_open(&mut self) -> Option<TunnelId> {
+        self.half_open.pop()
     }
 
     pub(super) fn push(&mut self, id: TunnelId, octets: &[u8]) {
@@ -148,25 +191,51 @@ impl Tunnels {
         self.by_id.get_mut(&id).map_or(Ok(None), |tunnel| tunnel.decoder.next())
     }
 
-    /// The tunnel has said its version.
-    pub(super) fn set_format(&mut self, id: TunnelId, format: RecordFormat) {
+    /// The hand-shake is over.
+    pub(super) fn set_ready(&mut self, id: TunnelId) {
         if let Some(tunnel) = self.by_id.get_mut(&id) {
-            tunnel.format = format;
-            self.silent.stop(tunnel.deadline, id);
+            tunnel.standing = Standing::Ready;
+            self.half_open.stop(tunnel.deadline, id);
         }
     }
 
-    pub(super) fn queue_record(&mut self, id: TunnelId, packet: &PacketRef<'_>) -> Queued {
+    pub(super) fn is_ready(&self, id: TunnelId) -> bool {
+        self.by_id.get(&id).is_some_and(|tunnel| tunnel.standing == Standing::Ready)
+    }
+
+    /// The most octets of payload that any tunnel gets.
+    pub(super) fn payload(&self) -> u16 {
+        let ready = self.by_id.values().filter(|tunnel| tunnel.standing == Standing::Ready);
+        ready.map(|tunnel| tunnel.payload).max().unwrap_or(0)
+    }
+
+    /// Queues what is no header: a part of the hand-shake.
+    pub(super) fn queue(&mut self, id: TunnelId, write: impl FnOnce(&mut Vec<u8>)) {
+        if let Some(tunnel) = self.by_id.get_mut(&id) {
+            tunnel.push(|batch| write(&mut batch.octets));
+            self.notice(id);
+        }
+    }
+
+    pub(super) fn queue_header(&mut self, id: TunnelId, response: &Response<'_>, mss: usize) -> Queued {
+        let max = self.max_pending;
         let Some(tunnel) = self.by_id.get_mut(&id) else { return Queued::NoTunnel };
-        if tunnel.pending + tunnel.format.size() > self.max_pending {
+        if tunnel.pending + tunnel.wire.least(tunnel.payload) > max {
             return Queued::Overflow { octets: tunnel.pending };
         }
-        tunnel.push(packet);
-        if tunnel.notice == Notice::Due {
+        let (wire, payload) = (tunnel.wire, tunnel.payload);
+        tunnel.push(|batch| wire.queue(response, payload, mss, batch));
+        self.notice(id);
+        Queued::Waits
+    }
+
+    fn notice(&mut self, id: TunnelId) {
+        if let Some(tunnel) = self.by_id.get_mut(&id)
+            && tunnel.notice == Notice::Due
+        {
             tunnel.notice = Notice::Given;
             self.ready.push_back(id);
         }
-        Queued::Waits
     }
 
     pub(super) fn poll_ready(&mut self) -> Option<TunnelId> {
@@ -178,7 +247,7 @@ impl Tunnels {
         }
     }
 
-    pub(super) fn write_frames(&mut self, id: TunnelId, out: &mut Vec<u8>) -> Option<u64> {
-        self.by_id.get_mut(&id)?.write_batch(out)
+    pub(super) fn write(&mut self, id: TunnelId, out: &mut Vec<u8>) -> Option<u64> {
+        self.by_id.get_mut(&id)?.write_batch(self.records_per_frame, out)
     }
 }

@@ -17,6 +17,13 @@ pub(super) struct Connection {
     pub(super) copy: u16,
 }
 
+/// Whether a tunnel knows the route of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RouteState {
+    Unknown,
+    Announced,
+}
+
 /// A session and what the replayer keeps about it.
 #[derive(Debug)]
 pub(super) struct Entry {
@@ -25,6 +32,7 @@ pub(super) struct Entry {
     /// The number of its birth.
     pub(super) born: u64,
     pub(super) session: Session,
+    pub(super) route: RouteState,
     /// Whether it stands in the queue of those that may have something to send.
     pub(super) ready: bool,
     /// Whether the client's port belongs to another session.
@@ -44,6 +52,7 @@ impl Entry {
             target,
             born,
             session,
+            route: RouteState::Unknown,
             ready: false,
             detached: false,
             scheduled: None,

@@ -2,6 +2,7 @@
 
 use super::Replayer;
 use super::entry::{Connection, Entry};
+use crate::Mapping;
 use crate::config::{Join, Origin, Ramp};
 use crate::counters::CapturedCounters;
 use crate::session::{Context, Session};
@@ -59,7 +60,8 @@ impl Replayer {
 
     /// Where packets to this address and port of the online host go; a packet that goes nowhere is counted.
     fn target_of(&mut self, destination: SocketAddr) -> Option<SocketAddr> {
-        let mapping = self.mappings.iter().find(|mapping| mapping.takes(destination));
+        let leads = |mapping: &&Mapping| self.clients.leads(destination.ip(), mapping.target.ip());
+        let mapping = self.mappings.iter().filter(|mapping| mapping.takes(destination)).find(leads);
         let named =
             self.config.origin == Origin::File && mapping.is_some_and(|mapping| mapping.online.is_some());
         if !named && self.mappings.iter().any(|mapping| mapping.target == destination) {

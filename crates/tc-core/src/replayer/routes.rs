@@ -2,12 +2,17 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
+use tc_proto::Flow;
 
 /// The flows whose routes go to the same intercepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RouteScope {
     /// All flows.
     All,
+    /// The flows of all IPv4 targets.
+    Ipv4,
+    /// The flows of all IPv6 targets.
+    Ipv6,
     /// The flows of the target at this address.
     Target(IpAddr),
 }
@@ -18,6 +23,8 @@ impl RouteScope {
     pub fn covers(self, target: SocketAddr) -> bool {
         match self {
             Self::All => true,
+            Self::Ipv4 => target.is_ipv4(),
+            Self::Ipv6 => target.is_ipv6(),
             Self::Target(address) => address == target.ip(),
         }
     }
@@ -28,6 +35,8 @@ impl RouteScope {
 pub(super) struct Routes {
     up: HashSet<RouteScope>,
     queue: VecDeque<usize>,
+    /// Flows that were announced and have ended.
+    ended: VecDeque<Flow>,
 }
 
 impl Routes {
@@ -40,7 +49,8 @@ impl Routes {
     }
 
     pub(super) fn is_up(&self, target: SocketAddr) -> bool {
-        self.up.contains(&RouteScope::All) || self.up.contains(&RouteScope::Target(target.ip()))
+        let version = if target.is_ipv4() { RouteScope::Ipv4 } else { RouteScope::Ipv6 };
+        [RouteScope::All, version, RouteScope::Target(target.ip())].iter().any(|scope| self.up.contains(scope))
     }
 
     pub(super) fn push(&mut self, index: usize) {
@@ -49,5 +59,13 @@ impl Routes {
 
     pub(super) fn pop(&mut self) -> Option<usize> {
         self.queue.pop_front()
+    }
+
+    pub(super) fn push_ended(&mut self, flow: Flow) {
+        self.ended.push_back(flow);
+    }
+
+    pub(super) fn pop_ended(&mut self) -> Option<Flow> {
+        self.ended.pop_front()
     }
 }

@@ -3,8 +3,8 @@
 use super::rng::Rng;
 use std::time::{Duration, Instant};
 use tc_core::relay::{Event, Relay, RelayConfig, TunnelId, Verdict};
-use tc_proto::tunnel::{FrameDecoder, Message, RecordFormat, VERSION, parse_record};
-use tc_proto::{Flow, PacketRef, TargetHeader};
+use tc_proto::tunnel::{Message, Reply, ReplyDecoder, TUNNEL_VERSION};
+use tc_proto::{Flow, TargetHeader};
 
 /// How the tunnel delivers.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,7 +29,7 @@ pub(crate) struct Tunnel {
     path: TunnelPath,
     pub(crate) relay: Relay,
     connection: u64,
-    decoder: FrameDecoder,
+    decoder: ReplyDecoder,
     rng: Rng,
     /// When the last octets arrive, at intercept and at tcpcopy.
     last: [Duration; 2],
@@ -44,7 +44,7 @@ impl Tunnel {
             path,
             relay: Relay::new(config),
             connection: 0,
-            decoder: FrameDecoder::new(RecordFormat::default()),
+            decoder: ReplyDecoder::new(),
             rng,
             last: [Duration::ZERO; 2],
             ready: false,
@@ -54,10 +54,15 @@ impl Tunnel {
     /// A connection to intercept is there; what it says first.
     pub(crate) fn connect(&mut self, now: Duration) -> Vec<Piece> {
         self.connection += 1;
-        self.decoder = FrameDecoder::new(RecordFormat::default());
-        self.relay.handle_tunnel_up(self.start + now, TunnelId(self.connection));
-        let version = Message::Version(VERSION).encode().unwrap();
-        self.send(now, 0, version.to_vec())
+        self.decoder = ReplyDecoder::new();
+        self.relay.handle_tunnel_up(
+            self.start + now,
+            TunnelId(self.connection),
+            [192, 0, 2, 1].into(),
+            [0; 32],
+        );
+        let first = [Message::Offer(TUNNEL_VERSION), Message::Switch].map(|message| message.encode().unwrap());
+        self.send(now, 0, first.concat())
     }
 
     /// The connection breaks: what is on its way is lost.
@@ -67,10 +72,11 @@ impl Tunnel {
         self.ready = false;
     }
 
-    /// A route is announced. An IPv6 route cannot be: the current protocol does not carry it.
+    /// A route is announced.
     pub(crate) fn announce(&mut self, now: Duration, flow: Flow) -> Vec<Piece> {
-        let Some(message) = Message::AddRoute(flow).encode() else { return Vec::new() };
-        self.send(now, 0, message.to_vec())
+        let mut message = Vec::new();
+        Message::AddRoute(flow).write(&mut message);
+        self.send(now, 0, message)
     }
 
     /// Octets arrive at intercept.
@@ -89,20 +95,22 @@ impl Tunnel {
         }
         self.decoder.push(&piece.octets);
         let mut headers = Vec::new();
-        while let Some(record) = self.decoder.next_record().unwrap() {
-            headers.push(parse_record(record).unwrap());
+        while let Some(reply) = self.decoder.next().unwrap() {
+            match reply {
+                Reply::Response(header, _) => headers.push(header),
+                Reply::Hello(_) => {}
+                Reply::Malformed | Reply::Proof(_) => panic!("the relay says {reply:?}"),
+            }
         }
         headers
     }
 
-    /// A response of the target is in intercept's queue. What follows for IPv6, which has no tunnel yet.
-    pub(crate) fn respond(&mut self, now: Duration, packet: &[u8]) -> Option<TargetHeader> {
+    /// A response of the target is in intercept's queue.
+    pub(crate) fn respond(&mut self, now: Duration, packet: &[u8]) {
         // The queue copies headers only.
         let copied = &packet[..packet.len().min(128)];
-        let verdict = self.relay.handle_response(self.start + now, copied);
+        let verdict = self.relay.handle_response(self.start + now, copied, packet.len());
         assert_eq!(verdict, Verdict::Drop, "a response left the target host");
-        let parsed = PacketRef::parse_headers(copied).unwrap();
-        parsed.segment().source.is_ipv6().then(|| TargetHeader(*parsed.segment()))
     }
 
     /// When the driver flushes what has gathered, if something has since it last did.
@@ -120,7 +128,7 @@ impl Tunnel {
         self.send(now, 1, octets)
     }
 
-    pub(crate) fn delay(&mut self) -> Duration {
+    fn delay(&mut self) -> Duration {
         let jitter = u64::try_from(self.path.jitter.as_micros()).unwrap();
         self.path.delay + self.rng.micros(0..jitter + 1)
     }

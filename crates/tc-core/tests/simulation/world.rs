@@ -48,7 +48,6 @@ enum Event {
     Flush,
     AtRelay(Piece),
     AtReplayer(Piece),
-    Header(tc_proto::TargetHeader),
     TunnelUp,
     TunnelDown,
 }
@@ -186,7 +185,6 @@ impl World {
                     self.take_header(&header);
                 }
             }
-            Event::Header(header) => self.take_header(&header),
             Event::TunnelUp => {
                 for piece in self.tunnel.connect(self.now) {
                     self.push(piece.at, Event::AtRelay(piece));
@@ -222,10 +220,7 @@ impl World {
     }
 
     fn take_response(&mut self, packet: &[u8]) {
-        if let Some(header) = self.tunnel.respond(self.now, packet) {
-            let at = self.now + self.tunnel.delay();
-            self.push(at, Event::Header(header));
-        }
+        self.tunnel.respond(self.now, packet);
     }
 
     /// A header reaches the replayer, and everything that follows from it leaves before the next.

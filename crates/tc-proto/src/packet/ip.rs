@@ -29,9 +29,14 @@ pub(crate) struct IpPacket<'a> {
 impl<'a> IpPacket<'a> {
     /// Validates the IP header of an unfragmented packet.
     pub(crate) fn parse(octets: &'a [u8]) -> Result<Self, ParseError> {
+        Self::parse_cut(octets, octets.len())
+    }
+
+    /// The same for a packet that had `len` octets before it was cut.
+    pub(crate) fn parse_cut(octets: &'a [u8], len: usize) -> Result<Self, ParseError> {
         match octets.first().map(|first| first >> 4) {
-            Some(4) => parse_ipv4(octets),
-            Some(6) => parse_ipv6(octets),
+            Some(4) => parse_ipv4(octets, len),
+            Some(6) => parse_ipv6(octets, len),
             Some(version) => Err(ParseError::Version(version)),
             None => Err(truncated(Layer::Ipv4, IPV4_HEADER_LEN, 0)),
         }
@@ -43,15 +48,15 @@ pub(crate) const fn truncated(layer: Layer, needed: usize, got: usize) -> ParseE
 }
 
 /// The length that counts: a field of 0 means that segmentation was offloaded and the packet outgrew the field.
-pub(crate) const fn effective_len(field: usize, captured: usize) -> usize {
-    if field == 0 { captured } else { field }
+pub(crate) const fn effective_len(field: usize, original: usize) -> usize {
+    if field == 0 { original } else { field }
 }
 
-fn parse_ipv4(octets: &[u8]) -> Result<IpPacket<'_>, ParseError> {
+fn parse_ipv4(octets: &[u8], len: usize) -> Result<IpPacket<'_>, ParseError> {
     let too_short = truncated(Layer::Ipv4, IPV4_HEADER_LEN, octets.len());
     let view = Ipv4Packet::new(octets).ok_or(too_short)?;
     let header_len = usize::from(view.get_header_length()) * 4;
-    let total_len = effective_len(usize::from(view.get_total_length()), octets.len());
+    let total_len = effective_len(usize::from(view.get_total_length()), len);
     if header_len < IPV4_HEADER_LEN || header_len > total_len {
         return Err(ParseError::HeaderLength { layer: Layer::Ipv4, got: header_len });
     }
@@ -73,11 +78,11 @@ fn parse_ipv4(octets: &[u8]) -> Result<IpPacket<'_>, ParseError> {
     })
 }
 
-fn parse_ipv6(octets: &[u8]) -> Result<IpPacket<'_>, ParseError> {
+fn parse_ipv6(octets: &[u8], len: usize) -> Result<IpPacket<'_>, ParseError> {
     let too_short = truncated(Layer::Ipv6, IPV6_HEADER_LEN, octets.len());
     let view = Ipv6Packet::new(octets).ok_or(too_short)?;
     let field = usize::from(view.get_payload_length());
-    let after_fixed = effective_len(field, octets.len() - IPV6_HEADER_LEN);
+    let after_fixed = effective_len(field, len.saturating_sub(IPV6_HEADER_LEN));
     let (extensions, protocol) = walk_extension_headers(octets, view.get_next_header())?;
     let (header, rest) = octets.split_at_checked(IPV6_HEADER_LEN + extensions).ok_or(truncated(
         Layer::Ipv6,

@@ -6,14 +6,19 @@ use super::{DecodeError, Inbox, RecordFormat};
 pub const MAX_RECORDS_PER_FRAME: usize = 16;
 const COUNT_LEN: usize = 2;
 
-/// Appends `records`, back to back as [`write_record`](super::write_record) made them, to `out` as frames.
+/// Appends `records`, back to back as [`write_records`](super::write_records) made them, to `out` as frames of at most
+/// `per_frame` records, which is from 1 to [`MAX_RECORDS_PER_FRAME`]. Returns how many frames there are.
 #[expect(clippy::cast_possible_truncation, reason = "a chunk holds at most 16 records")]
-pub fn write_frames(format: RecordFormat, records: &[u8], out: &mut Vec<u8>) {
-    for chunk in records.chunks(format.size() * MAX_RECORDS_PER_FRAME) {
+pub fn write_frames(format: RecordFormat, records: &[u8], per_frame: usize, out: &mut Vec<u8>) -> usize {
+    let per_frame = per_frame.clamp(1, MAX_RECORDS_PER_FRAME);
+    let chunks = records.chunks(format.size() * per_frame);
+    let frames = chunks.len();
+    for chunk in chunks {
         let count = (chunk.len() / format.size()) as u16;
         out.extend_from_slice(&count.to_be_bytes());
         out.extend_from_slice(chunk);
     }
+    frames
 }
 
 /// Reads frames from a stream that may be cut anywhere.

@@ -1,12 +1,16 @@
 //! Records: one response header each.
 
-use crate::{Flags, Layer, PacketRef, ParseError, Segment, SeqNum, TargetHeader, TcpOptions, Window};
+use super::Response;
+use crate::{
+    Flags, IpFields, Layer, ParseError, SackBlocks, Segment, SeqNum, TargetHeader, TcpOptions, Window,
+};
 use pnet::packet::ipv4::Ipv4Packet;
 use pnet::packet::tcp::TcpPacket;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 const IP_LEN: usize = 20;
 const TCP_LEN: usize = 20;
+const TCP_PROTOCOL: u8 = 6;
 
 /// The size of a record, which follows from the generation of tcpcopy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -36,40 +40,78 @@ impl RecordFormat {
     }
 }
 
-/// Appends the record of a response to `out`, or nothing for an IPv6 packet, which this version cannot carry.
+/// Appends the record of a response to `out`, or nothing for an IPv6 one, which version 1 cannot carry.
+///
+/// The peer cannot know of packets that are larger than the wire allows: for one with more than `mss` octets of
+/// payload, there are several records. Returns how many there are.
 ///
 /// The C programs look for TCP behind the IP header length that the record announces: IP options are left out
 /// and the header says so. TCP options that do not fit are left out whole.
-pub fn write_record(format: RecordFormat, packet: &PacketRef<'_>, out: &mut Vec<u8>) {
-    let Some((fixed, _)) = packet.ip_header().split_at_checked(IP_LEN) else { return };
-    if fixed[0] >> 4 != 4 {
-        return;
+pub fn write_records(format: RecordFormat, response: &Response<'_>, mss: usize, out: &mut Vec<u8>) -> usize {
+    let segment = response.segment();
+    let (IpAddr::V4(source), IpAddr::V4(destination)) = (segment.source.ip(), segment.destination.ip()) else {
+        return 0;
+    };
+    let mut sent = 0;
+    let mut records = 0;
+    while sent < segment.payload_len || records == 0 {
+        let len = (segment.payload_len - sent).min(mss.max(1));
+        let start = out.len();
+        let IpFields { ttl, traffic_class } = response.ip();
+        // Version and header length, the total length below, don't fragment.
+        out.extend_from_slice(&[0x45, traffic_class, 0, 0, 0, 0, 0x40, 0, ttl, TCP_PROTOCOL, 0, 0]);
+        out.extend_from_slice(&source.octets());
+        out.extend_from_slice(&destination.octets());
+        write_tcp_header(format.size() - IP_LEN, response, out);
+        let header_len = out.len() - start;
+        out.resize(start + format.size(), 0);
+        let part = Part { at: sent, is_last: sent + len == segment.payload_len, total_len: header_len + len };
+        part.write(segment, out.get_mut(start..).unwrap_or_default());
+        sent += len;
+        records += 1;
     }
-    let start = out.len();
-    out.extend_from_slice(fixed);
-    write_tcp_header(format.size() - IP_LEN, packet, out);
-    let header_len = out.len() - start;
-    out.resize(start + format.size(), 0);
-    let total_len = u16::try_from(header_len + packet.segment().payload_len).unwrap_or(u16::MAX);
-    if let Some([version, _, high, low, ..]) = out.get_mut(start..) {
-        *version = 0x45;
-        [*high, *low] = total_len.to_be_bytes();
+    records
+}
+
+/// One of the records of a response.
+struct Part {
+    /// Octets of payload before it.
+    at: usize,
+    is_last: bool,
+    /// Octets of the packet that it stands for.
+    total_len: usize,
+}
+
+impl Part {
+    /// Puts what differs from part to part into a record. PSH and FIN belong to the last of them.
+    fn write(&self, segment: &Segment, record: &mut [u8]) {
+        let total_len = u16::try_from(self.total_len).unwrap_or(u16::MAX);
+        if let Some(field) = record.get_mut(2..4) {
+            field.copy_from_slice(&total_len.to_be_bytes());
+        }
+        if let Some(field) = record.get_mut(IP_LEN + 4..IP_LEN + 8) {
+            field.copy_from_slice(&(segment.seq + self.at).value().to_be_bytes());
+        }
+        if !self.is_last
+            && let Some(flags) = record.get_mut(IP_LEN + 13)
+        {
+            *flags &= !(Flags::PSH | Flags::FIN).bits();
+        }
     }
 }
 
 /// Appends the TCP header, as it is where it fits, else with as many SACK blocks as fit.
 #[expect(clippy::cast_possible_truncation, reason = "a TCP header has at most 60 octets")]
-fn write_tcp_header(room: usize, packet: &PacketRef<'_>, out: &mut Vec<u8>) {
-    let header = packet.tcp_header();
+fn write_tcp_header(room: usize, response: &Response<'_>, out: &mut Vec<u8>) {
+    let header = response.tcp_header();
     if header.len() <= room {
         out.extend_from_slice(header);
         return;
     }
-    let mut options = packet.segment().options;
-    let without_sack = TcpOptions { sack: crate::SackBlocks::default(), ..options };
-    let blocks = room.saturating_sub(TCP_LEN + without_sack.emitted_len() + 4) / 8;
-    options = without_sack;
-    for block in packet.segment().options.sack.as_slice().iter().take(blocks) {
+    let all = response.segment().options;
+    let mut options = TcpOptions { sack: SackBlocks::default(), ..all };
+    let blocks = room.saturating_sub(TCP_LEN + options.emitted_len() + 4) / 8;
+    for block in all.sack.as_slice().iter().take(blocks) {
         options.sack.push(*block);
     }
     let start = out.len();

@@ -1,11 +1,13 @@
 use super::{
-    DecodeError, FrameDecoder, Message, MessageDecoder, RecordFormat, VERSION, parse_record, write_frames,
-    write_record,
+    DecodeError, FrameDecoder, MAX_RECORDS_PER_FRAME, Message, MessageDecoder, RecordFormat, Response, VERSION,
+    parse_record, write_frames, write_records,
 };
 use crate::{
     Flags, Flow, IpFields, PacketRef, PacketSpec, SackBlock, SackBlocks, SeqNum, TcpOptions, Timestamps, Window,
 };
 use proptest::prelude::*;
+
+mod version2;
 
 fn flow() -> Flow {
     Flow { client: "10.8.1.2:34366".parse().unwrap(), target: "10.8.2.2:9090".parse().unwrap() }
@@ -92,7 +94,7 @@ fn full_options() -> TcpOptions {
 
 fn record_of(format: RecordFormat, octets: &[u8]) -> Vec<u8> {
     let mut record = Vec::new();
-    write_record(format, &PacketRef::parse_headers(octets).unwrap(), &mut record);
+    write_records(format, &Response::from(&PacketRef::parse_headers(octets).unwrap()), 1460, &mut record);
     assert_eq!(record.len(), format.size());
     record
 }
@@ -139,6 +141,29 @@ fn a_c_record_keeps_the_length_of_ip_options_that_it_lacks() {
 }
 
 #[test]
+fn a_packet_larger_than_the_wire_allows_is_several_records_for_a_c_peer() {
+    let mut octets = response(TcpOptions::default(), &[7; 3000]);
+    octets[33] |= Flags::FIN.bits();
+    let packet = PacketRef::parse(&octets).unwrap();
+    let mut records = Vec::new();
+    assert_eq!(write_records(RecordFormat::Octets64, &Response::from(&packet), 1448, &mut records), 3);
+    let headers: Vec<_> = records.chunks(64).map(|record| parse_record(record).unwrap().0).collect();
+    let first = packet.segment().seq;
+    let parts: Vec<_> = headers.iter().map(|header| (header.seq, header.payload_len)).collect();
+    assert_eq!(parts, [(first, 1448), (first + 1448, 1448), (first + 2896, 104)]);
+    let flags: Vec<_> = headers.iter().map(|header| header.flags).collect();
+    assert_eq!(flags, [Flags::ACK, Flags::ACK, Flags::ACK | Flags::PSH | Flags::FIN]);
+}
+
+#[test]
+fn frames_hold_as_many_records_as_are_combined() {
+    let record = record_of(RecordFormat::Octets64, &response(TcpOptions::default(), b""));
+    let mut stream = Vec::new();
+    assert_eq!(write_frames(RecordFormat::Octets64, &record.repeat(5), 2, &mut stream), 3);
+    assert_eq!(stream.len(), 3 * 2 + 5 * 64);
+}
+
+#[test]
 fn the_format_follows_the_version() {
     assert_eq!(RecordFormat::for_version(6), RecordFormat::Octets64);
     assert_eq!(RecordFormat::for_version(5), RecordFormat::Octets80);
@@ -164,10 +189,10 @@ proptest! {
         let mut records = Vec::new();
         for payload_len in 0..count {
             let octets = response(full_options(), &vec![0; payload_len as usize]);
-            write_record(format, &PacketRef::parse(&octets).unwrap(), &mut records);
+            write_records(format, &Response::from(&PacketRef::parse(&octets).unwrap()), 1460, &mut records);
         }
         let mut stream = Vec::new();
-        write_frames(format, &records, &mut stream);
+        write_frames(format, &records, MAX_RECORDS_PER_FRAME, &mut stream);
         let mut decoder = FrameDecoder::new(format);
         let mut received = Vec::new();
         for piece in stream.chunks(cut) {

@@ -4,10 +4,14 @@ use std::io;
 use std::ops::AddAssign;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 
 use crate::SysError;
-use crate::syscall::options;
+use crate::netlink::Messages;
+use crate::syscall::{options, receive};
+
+/// `NFQNL_COPY_PACKET`
+const COPY_PACKET: u8 = 2;
 
 /// The list of queues (`net/netfilter/nfnetlink_queue.c`: `seq_show`), of this thread's network namespace.
 pub(super) const LIST: &str = "/proc/thread-self/net/netfilter/nfnetlink_queue";
@@ -45,17 +49,35 @@ impl AddAssign for QueueStatistics {
     }
 }
 
-/// Reads the counters of a queue of this program.
+/// Reads the counters of a queue of this program, whoever reads its packets.
 #[derive(Debug)]
 pub struct QueueMonitor {
     number: u16,
     socket: OwnedFd,
+    copy_range: Arc<AtomicU16>,
     gone: Arc<AtomicU64>,
 }
 
 impl QueueMonitor {
-    pub(super) fn new(number: u16, socket: OwnedFd, gone: Arc<AtomicU64>) -> Self {
-        Self { number, socket, gone }
+    pub(super) fn new(number: u16, socket: OwnedFd, copy_range: Arc<AtomicU16>, gone: Arc<AtomicU64>) -> Self {
+        Self { number, socket, copy_range, gone }
+    }
+
+    /// Makes the kernel copy at least so many octets of each packet from here on.
+    ///
+    /// # Errors
+    ///
+    /// What send(2) on the netlink socket reports.
+    pub fn raise_copy_range(&self, octets: u16) -> io::Result<()> {
+        // The reader makes room before the kernel needs it; what the kernel copied before fits too.
+        if self.copy_range.fetch_max(octets, Ordering::Relaxed) >= octets {
+            return Ok(());
+        }
+        let [a, b, c, d] = u32::from(octets).to_be_bytes();
+        let mut message = Messages::default();
+        message.begin(libc::NFNL_SUBSYS_QUEUE, libc::NFQNL_MSG_CONFIG, 0, self.number);
+        message.attribute(libc::NFQA_CFG_PARAMS, &[a, b, c, d, COPY_PACKET]);
+        receive::send(self.socket.as_fd(), message.as_bytes())
     }
 
     /// The number of the queue.

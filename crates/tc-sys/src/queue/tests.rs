@@ -165,6 +165,27 @@ fn a_packet_is_cut_to_the_copy_range_and_its_length_is_known() {
     });
 }
 
+#[test]
+fn the_copy_range_grows_while_packets_come() {
+    in_namespace(|| {
+        let mut queue = open(QueueConfig { copy_range: 64, ..QueueConfig::default() });
+        let monitor = queue.monitor().expect("a monitor");
+        queue_udp("iptables-legacy", 5000);
+        send("127.0.0.1:5000", 1);
+        monitor.raise_copy_range(500).expect("a range");
+        monitor.raise_copy_range(100).expect("no smaller range");
+        send("127.0.0.1:5000", 1);
+        let mut lengths = Vec::new();
+        while lengths.len() < 2 {
+            let batch = next(&mut queue);
+            lengths.extend(batch.packets().map(|packet| packet.payload.len()));
+            decide(&mut queue, &batch, Verdict::Drop);
+        }
+        assert_eq!(lengths, [64, 500]);
+        assert_eq!(statistics(&queue).copy_range, 500);
+    });
+}
+
 /// The largest packet of a transfer of 1 MB through the queue, by its own length.
 fn largest_packet(offload: Offload) -> usize {
     in_namespace(|| {

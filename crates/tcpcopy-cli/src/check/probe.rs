@@ -9,6 +9,7 @@ use crate::config::Config;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 use tc_proto::{Flags, Flow, PacketRef, PortShare, Segment, SeqNum};
+use tc_sys::Families;
 use tc_sys::capture::{Capture, CaptureConfig, CaptureRule, PnetCapture};
 use tc_sys::host;
 use tc_sys::inject::Injector;
@@ -69,7 +70,8 @@ pub(super) fn client_flow(
 fn probe(injector: &mut Injector, tunnel: &mut Tunnel, flow: Flow) -> Outcome {
     let iss = SeqNum::new(std::process::id().wrapping_mul(2_654_435_761));
     let rules = vec![CaptureRule::port(flow.client.port())];
-    let capture = CaptureConfig { rules, receive_buffer: 1 << 20, ..CaptureConfig::default() };
+    let families = if flow.client.is_ipv4() { Families::Ipv4 } else { Families::Ipv6 };
+    let capture = CaptureConfig { rules, families, receive_buffer: 1 << 20, ..CaptureConfig::default() };
     let mut straight = PnetCapture::open(&capture).ok();
     let mut outcome = Outcome::default();
     if tunnel.announce(flow).is_err() {

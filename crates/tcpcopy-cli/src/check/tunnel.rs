@@ -1,10 +1,12 @@
 //! The station where headers come back: intercept's port.
 
 use crate::config::Intercept;
+use crate::greeting::{Greeting, Reach, Terms};
+use crate::tunnel::Ended;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
-use tc_proto::tunnel::{FrameDecoder, Message, RecordFormat, VERSION, parse_record};
+use tc_proto::tunnel::{Message, Reply, ReplyDecoder};
 use tc_proto::{Flow, Segment};
 use tc_sys::error::reason;
 use tc_sys::program::{Finding, Report};
@@ -18,11 +20,12 @@ const READ: Duration = Duration::from_millis(20);
 /// A connection to intercept.
 pub(super) struct Tunnel {
     stream: TcpStream,
-    decoder: FrameDecoder,
+    decoder: ReplyDecoder,
+    greeting: Greeting,
 }
 
 /// Connects, as the replay does.
-pub(super) fn look(intercept: &Intercept, report: &mut Report) -> Option<Tunnel> {
+pub(super) fn look(intercept: &Intercept, terms: &Terms, report: &mut Report) -> Option<Tunnel> {
     let name = format!("{}:{}", intercept.host, intercept.port);
     let address =
         (intercept.host.as_str(), intercept.port).to_socket_addrs().ok().and_then(|mut all| all.next());
@@ -31,7 +34,7 @@ pub(super) fn look(intercept: &Intercept, report: &mut Report) -> Option<Tunnel>
         report.add(Finding::bad(STATION, format!("{name} cannot be resolved"), "looked it up", remedy));
         return None;
     };
-    match connect(address) {
+    match connect(address, terms) {
         Ok(tunnel) => {
             let found = format!("intercept at {name} accepts");
             report.add(Finding::good(STATION, found, "connected and said our version"));
@@ -57,38 +60,71 @@ fn remedy(kind: ErrorKind, port: u16) -> String {
     }
 }
 
-fn connect(address: SocketAddr) -> std::io::Result<Tunnel> {
+fn connect(address: SocketAddr, terms: &Terms) -> std::io::Result<Tunnel> {
     let mut stream = TcpStream::connect_timeout(&address, LIMIT)?;
     stream.set_read_timeout(Some(READ))?;
     stream.set_write_timeout(Some(LIMIT))?;
-    stream.write_all(&Message::Version(VERSION).encode().unwrap_or_default())?;
-    let mut tunnel = Tunnel { stream, decoder: FrameDecoder::new(RecordFormat::Octets64) };
-    let deadline = Instant::now() + REFUSAL;
-    while Instant::now() < deadline {
+    let greeting = Greeting::new(terms)?;
+    let mut first = Vec::new();
+    greeting.begin(&mut first);
+    stream.write_all(&first)?;
+    let mut tunnel = Tunnel { stream, decoder: ReplyDecoder::new(), greeting };
+    let start = Instant::now();
+    while start.elapsed() < REFUSAL {
         tunnel.read()?;
     }
+    while tunnel.greeting.reach() == Reach::Nothing && start.elapsed() < LIMIT {
+        tunnel.read()?;
+    }
+    tunnel.greeting.check_proved().map_err(std::io::Error::other)?;
     Ok(tunnel)
 }
 
 impl Tunnel {
     /// Announces the flow of a probe.
     pub(super) fn announce(&mut self, flow: Flow) -> std::io::Result<()> {
-        match Message::AddRoute(flow).encode() {
-            Some(octets) => self.stream.write_all(&octets),
-            None => Err(std::io::Error::other("the tunnel cannot carry IPv6")),
+        let mut octets = Vec::new();
+        self.greeting.write(&Message::AddRoute(flow), &mut octets);
+        if octets.is_empty() {
+            return Err(std::io::Error::other("it is a C program, or an older one, which knows no IPv6"));
         }
+        self.stream.write_all(&octets)
     }
 
     /// A header that came back, if one did within a moment.
     pub(super) fn read(&mut self) -> std::io::Result<Option<Segment>> {
         let mut buffer = [0; 4096];
         match self.stream.read(&mut buffer) {
-            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(0) => {
+                let ended = self.greeting.on_end();
+                let by_peer = matches!(ended, Ended::ByPeer);
+                return Err(if by_peer {
+                    ErrorKind::UnexpectedEof.into()
+                } else {
+                    std::io::Error::other(ended)
+                });
+            }
             Ok(len) => self.decoder.push(buffer.get(..len).unwrap_or_default()),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
             Err(error) => return Err(error),
         }
-        let record = self.decoder.next_record().map_err(std::io::Error::other)?;
-        Ok(record.and_then(|record| parse_record(record).ok()).map(|header| header.0))
+        let mut answer = Vec::new();
+        let mut found = None;
+        while found.is_none()
+            && let Some(reply) = self.decoder.next().map_err(std::io::Error::other)?
+        {
+            let understood = match reply {
+                Reply::Response(header, _) => {
+                    found = Some(header.0);
+                    Ok(())
+                }
+                Reply::Hello(hello) => self.greeting.on_hello(&hello, &mut answer),
+                Reply::Proof(proof) => self.greeting.on_proof(&proof),
+                Reply::Malformed => Ok(()),
+            };
+            understood.map_err(std::io::Error::other)?;
+        }
+        self.stream.write_all(&answer)?;
+        Ok(found)
     }
 }

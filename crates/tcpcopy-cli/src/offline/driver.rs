@@ -86,9 +86,9 @@ impl OfflineDriver {
     pub(crate) fn open(config: &Config, offline: &OfflineConfig) -> Result<Self, Error> {
         let recording = Recording::open(&offline.inputs, offline.passes)?;
         let now = Instant::now();
-        let injector = Injector::open(config.capture.families)?;
+        let injector = Injector::open(config.targets)?;
         let signals = SignalFd::open()?;
-        let mut tunnels = Tunnels::open(config, now, FIRST_TUNNEL)?;
+        let mut tunnels = Tunnels::open(config, &config.terms()?, now, FIRST_TUNNEL)?;
         let timer = Timer::open()?;
         let poll = Poll::new().map_err(failed_to_wait)?;
         for (descriptor, token) in [(signals.as_raw_fd(), SIGNALS), (timer.as_raw_fd(), TIMER)] {
@@ -156,6 +156,9 @@ impl OfflineDriver {
         self.tunnels.handle_timeout(now, self.poll.registry(), &mut self.replayer);
         self.tunnels.read(now, &mut self.replayer);
         self.advance(now);
+        while let Some(flow) = self.replayer.poll_ended_route() {
+            self.tunnels.withdraw(&flow);
+        }
         while let Some(flow) = self.replayer.poll_route() {
             self.tunnels.announce(&flow);
         }

@@ -1,0 +1,136 @@
+//! Who may have a tunnel, and what strangers can do to it.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use tc_tests::binaries::Binaries;
+use tc_tests::lab::{Lab, Process, TARGET};
+use tc_tests::pair::Arguments;
+use tc_tests::scenarios;
+use tc_tests::stage::Stage;
+
+const LIMIT: Duration = Duration::from_secs(20);
+/// intercept needs a few MiB; its route table of 65 536 places is most of that.
+const MEMORY_KIB: u64 = 64 << 10;
+const LOAD: &str = "--from 10.198.1.1 --connections 50 --requests 10";
+const KEY: &str = "0e5f2a3d9c7b41868d2f3a1b5c6d7e8f";
+const OTHER_KEY: &str = "1e5f2a3d9c7b41868d2f3a1b5c6d7e8f";
+
+#[test]
+fn ten_thousand_connections_of_random_octets_hurt_nobody() {
+    let outcome = scenarios::tunnel_flood(&Binaries::from_environment());
+    outcome.assert_perfect(scenarios::NOISE_REQUESTS);
+    assert!(outcome.intercept.peak_kib < MEMORY_KIB, "{outcome}: {} KiB", outcome.intercept.peak_kib);
+}
+
+fn key_file(lab: &Lab, name: &str, key: &str, mode: u32) -> PathBuf {
+    let path = lab.directory().join(name);
+    let permissions = PermissionsExt::from_mode(mode);
+    let written = std::fs::write(&path, key).and_then(|()| std::fs::set_permissions(&path, permissions));
+    assert!(written.is_ok(), "{}: {written:?}", path.display());
+    path
+}
+
+#[test]
+fn tcpcopy_from_an_allowed_address_with_the_right_key_works() {
+    let mut stage = Stage::new(Binaries::from_environment());
+    let key = key_file(&stage.lab, "key", KEY, 0o600).display().to_string();
+    stage.start_pair(Arguments {
+        tcpcopy: &["--key-file", &key],
+        intercept: &["--key-file", &key, "--allow", "10.198.2.254,fd00::/8"],
+    });
+    stage.load(LOAD);
+    stage.outcome(|_| true).assert_perfect(500);
+}
+
+/// What two programs say that do not fit together.
+struct Quarrel {
+    tcpcopy: Process,
+    intercept: Process,
+    _lab: Lab,
+}
+
+impl Quarrel {
+    fn start(lab: Lab, tcpcopy: &[&str], intercept: &[&str]) -> Self {
+        let binaries = Binaries::from_environment();
+        let mut command = lab.target.command(&binaries.intercept);
+        let intercept = lab.target.spawn("intercept", command.args(intercept));
+        let mut command = lab.online.command(&binaries.tcpcopy);
+        let tcpcopy =
+            lab.online.spawn("tcpcopy", command.args(["-L", "-x", &format!("80-{TARGET}:80")]).args(tcpcopy));
+        Self { tcpcopy, intercept, _lab: lab }
+    }
+
+    /// Waits for a line of each program; that of intercept's final statistics is the third.
+    fn assert_said(mut self, tcpcopy: &str, intercept: &str, counted: &str) {
+        let deadline = Instant::now() + LIMIT;
+        while !(self.tcpcopy.errors().contains(tcpcopy) && self.intercept.errors().contains(intercept)) {
+            let said = self.tcpcopy.errors() + &self.intercept.errors();
+            assert!(Instant::now() < deadline, "neither {tcpcopy:?} nor {intercept:?} in {said}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        assert!(self.tcpcopy.stop(LIMIT).is_some_and(|status| status.success()));
+        assert!(self.intercept.stop(LIMIT).is_some_and(|status| status.success()));
+        let statistics = self.intercept.errors();
+        assert!(statistics.contains(counted), "no {counted:?} in {statistics}");
+        assert!(
+            !statistics.contains(KEY) && !self.tcpcopy.errors().contains(KEY),
+            "a key is no secret any more"
+        );
+    }
+}
+
+#[test]
+fn a_wrong_key_is_refused_told_and_counted() {
+    let lab = Lab::new();
+    let ours = key_file(&lab, "ours", KEY, 0o600).display().to_string();
+    let theirs = key_file(&lab, "theirs", OTHER_KEY, 0o600).display().to_string();
+    let quarrel = Quarrel::start(lab, &["--key-file", &ours], &["--key-file", &theirs]);
+    quarrel.assert_said(
+        "closed by intercept when it saw the proof of our key",
+        "it has another key",
+        "tunnels with wrong key:",
+    );
+}
+
+#[test]
+fn a_tcpcopy_without_a_key_is_not_served_where_one_is_wanted() {
+    let lab = Lab::new();
+    let key = key_file(&lab, "key", KEY, 0o600).display().to_string();
+    let quarrel = Quarrel::start(lab, &[], &["--key-file", &key]);
+    quarrel.assert_said("it wants the proof of a key; give --key-file", "closed: by its peer", "route:0");
+}
+
+#[test]
+fn an_intercept_without_the_key_is_not_used() {
+    let lab = Lab::new();
+    let key = key_file(&lab, "key", KEY, 0o600).display().to_string();
+    let quarrel = Quarrel::start(lab, &["--key-file", &key], &[]);
+    quarrel.assert_said("it has no key; give it the same --key-file", "whoever reaches port 36524", "route:0");
+}
+
+#[test]
+fn an_address_that_is_not_allowed_is_refused_told_and_counted() {
+    let quarrel = Quarrel::start(Lab::new(), &[], &["--allow", "192.0.2.0/24,fd00::/8"]);
+    quarrel.assert_said(
+        "closed by intercept, whose log",
+        "its address is not in --allow",
+        "tunnels not allowed:",
+    );
+}
+
+#[test]
+fn a_key_file_that_others_can_read_is_refused() {
+    let lab = Lab::new();
+    let key = key_file(&lab, "key", KEY, 0o644).display().to_string();
+    let binaries = Binaries::from_environment();
+    for (host, program, arguments) in [
+        (&lab.target, &binaries.intercept, vec!["--key-file", &key]),
+        (&lab.online, &binaries.tcpcopy, vec!["-L", "-x", "80-10.198.2.1:80", "--key-file", &key]),
+    ] {
+        let mut process = host.spawn("refused", host.command(program).args(arguments));
+        assert_eq!(process.wait(LIMIT).and_then(|status| status.code()), Some(1));
+        let said = process.errors();
+        assert!(said.contains("so it is no secret; chmod 600"), "{said}");
+    }
+}
