@@ -76,6 +76,7 @@ pub(crate) fn state(replayer: &Replayer, expected: &Expectation) -> Result<(), S
             wanted.iter().try_for_each(|(name, value)| compare(name, value, count(name).map(|found| &found.1)))
         }
         Expectation::Sessions(wanted) => compare("sessions", wanted, Some(&replayer.sessions())),
+        Expectation::Busy(wanted) => compare("busy", wanted, Some(&replayer.busy())),
         Expectation::Octets(wanted) => compare("octets", wanted, Some(&replayer.octets())),
         Expectation::NoTimer => match replayer.poll_timeout() {
             Some((_, timer)) => Err(format!("timer {timer:?} is set")),

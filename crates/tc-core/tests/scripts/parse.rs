@@ -85,6 +85,8 @@ fn action(line: &str) -> Result<Action, String> {
     match word {
         "tunnel" => tunnel(rest),
         "client" => client(rest),
+        "clients" if rest == "gone" => Ok(Action::ClientsGone),
+        "holes" => holes(rest),
         "target" => new_target(rest),
         "expect" => expectation(rest).map(Action::Expect),
         _ => packet_line(word, rest),
@@ -130,6 +132,11 @@ fn route_facts(text: &str) -> Result<RouteFacts, String> {
     Ok(facts)
 }
 
+fn holes(text: &str) -> Result<Action, String> {
+    let limit = text.strip_prefix("last ").ok_or("holes 'last' a number of seconds")?;
+    seconds(limit).map(Action::LimitHoles)
+}
+
 fn tunnel(text: &str) -> Result<Action, String> {
     match text {
         "up" => Ok(Action::TunnelUp(Scope::All)),
@@ -167,6 +174,7 @@ fn expectation(text: &str) -> Result<Expectation, String> {
         "counters" => pairs(rest).map(Expectation::Counters),
         "waiting" => pairs(rest).map(Expectation::Waiting),
         "sessions" => number(rest).map(Expectation::Sessions),
+        "busy" => number(rest).map(Expectation::Busy),
         "octets" => number(rest).map(Expectation::Octets),
         "no" if rest == "timer" => Ok(Expectation::NoTimer),
         _ => Err(format!("'{text}' cannot be expected")),

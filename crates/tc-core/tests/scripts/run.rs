@@ -94,6 +94,8 @@ impl<'a> Run<'a> {
             Action::Header(number, packet) => self.take_header(*number, packet),
             Action::TunnelUp(scope) => self.replayer.handle_tunnel_up(scope.of(target)),
             Action::TunnelDown(scope) => self.replayer.handle_tunnel_down(scope.of(target)),
+            Action::ClientsGone => self.replayer.handle_clients_gone(self.now),
+            Action::LimitHoles(limit) => self.replayer.limit_holes(self.now, *limit),
             Action::Client(number, change) => self.world.change(*number, *change),
             Action::NewTarget(number) => self.world.renew_target(*number),
             Action::Sent(..) | Action::Route(..) => {}

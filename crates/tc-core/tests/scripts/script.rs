@@ -94,6 +94,10 @@ pub(crate) enum Action {
     Route(Number, RouteFacts),
     TunnelUp(Scope),
     TunnelDown(Scope),
+    /// All clients have gone without a word.
+    ClientsGone,
+    /// From now on holes may last so long.
+    LimitHoles(Duration),
     Client(Number, ClientChange),
     /// The target's next connection has another initial sequence number.
     NewTarget(Number),
@@ -108,6 +112,7 @@ pub(crate) enum Expectation {
     Nothing,
     Counters(Vec<(String, u64)>),
     Sessions(usize),
+    Busy(usize),
     Octets(usize),
     Waiting(Vec<(String, usize)>),
     NoTimer,

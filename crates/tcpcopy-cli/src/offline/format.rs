@@ -1,7 +1,7 @@
 //! Records of pcap and blocks of pcapng, as pcap-parser has them, in our words.
 
-use super::records::Head;
-use pcap_parser::nom::Err as NomErr;
+use super::records::{Head, MAX_RECORD};
+use pcap_parser::nom::{Err as NomErr, Needed};
 use pcap_parser::pcapng::{Block, InterfaceDescriptionBlock};
 use pcap_parser::traits::PcapNGPacketBlock;
 use pcap_parser::{
@@ -101,8 +101,7 @@ impl Pcap {
         };
         match parsed {
             Ok((rest, record)) => Parsed::Packet(self.head(link, &record, octets.len() - rest.len())),
-            Err(NomErr::Incomplete(_)) => Parsed::Incomplete,
-            Err(NomErr::Error(_) | NomErr::Failure(_)) => Parsed::Broken,
+            Err(error) => unparsed(&error),
         }
     }
 
@@ -162,8 +161,7 @@ impl Pcapng {
         let parsed = if self.big_endian { parse_block_be(octets) } else { parse_block_le(octets) };
         match parsed {
             Ok((rest, block)) => self.on_block(&block, octets, octets.len() - rest.len()),
-            Err(NomErr::Incomplete(_)) => Parsed::Incomplete,
-            Err(NomErr::Error(_) | NomErr::Failure(_)) => Parsed::Broken,
+            Err(error) => unparsed(&error),
         }
     }
 
@@ -174,8 +172,7 @@ impl Pcapng {
                 self.interfaces.clear();
                 Parsed::Other(octets.len() - rest.len())
             }
-            Err(NomErr::Incomplete(_)) => Parsed::Incomplete,
-            Err(NomErr::Error(_) | NomErr::Failure(_)) => Parsed::Broken,
+            Err(error) => unparsed(&error),
         }
     }
 
@@ -229,6 +226,15 @@ impl Pcapng {
             octets: within(octets, data),
             len,
         })
+    }
+}
+
+/// Why nothing was parsed. A length beyond all measure is no length.
+fn unparsed<E>(error: &NomErr<E>) -> Parsed {
+    match error {
+        NomErr::Incomplete(Needed::Size(octets)) if octets.get() > MAX_RECORD => Parsed::Broken,
+        NomErr::Incomplete(_) => Parsed::Incomplete,
+        NomErr::Error(_) | NomErr::Failure(_) => Parsed::Broken,
     }
 }
 

@@ -10,7 +10,7 @@ use tc_proto::link::{Direction, LinkType};
 
 const FIRST_CAPACITY: usize = 256 << 10;
 /// A larger record is none: the snap length of tcpdump is 256 KiB at most, other blocks of pcapng are seldom larger.
-const MAX_RECORD: usize = 32 << 20;
+pub(super) const MAX_RECORD: usize = 32 << 20;
 
 /// A captured frame; its octets are still in the buffer.
 #[derive(Clone, Debug, PartialEq, Eq)]

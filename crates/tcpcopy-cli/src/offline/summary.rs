@@ -52,7 +52,10 @@ impl Summary {
         );
         info!(
             "replayed: connections:{}, requests:{}, answered:{}, left by their client before:{}",
-            sessions.established, requests.sent, requests.answered, requests.abandoned
+            sessions.established,
+            requests.sent,
+            requests.answered,
+            requests.abandoned.saturating_sub(self.unanswered)
         );
         let refused = self.refused(counters);
         if !refused.is_empty() {
@@ -119,7 +122,7 @@ impl Summary {
     /// Whether all is well.
     pub(super) fn verdict(&self, counters: &Counters, pace: Pace) -> Result<(), Incomplete> {
         let requests = &counters.requests;
-        let unanswered = if pace == Pace::Answered { self.unanswered } else { 0 };
+        let unanswered = if pace == Pace::Unanswered { 0 } else { self.unanswered };
         let lost = [
             (requests.captured.saturating_sub(requests.sent), "requests were not sent"),
             (unanswered, "requests were not answered"),
@@ -134,12 +137,16 @@ impl Summary {
             .map(|(count, what)| format!("{count} {what}"))
             .collect();
         if counters.captured.syns + counters.sessions.joined == 0 {
-            lost.push(self.nothing());
+            lost.push(self.nothing(counters.captured.replayed));
         }
         if lost.is_empty() { Ok(()) } else { Err(Incomplete(lost)) }
     }
 
-    fn nothing(&self) -> String {
+    fn nothing(&self, to_target: u64) -> String {
+        if to_target > 0 {
+            return "everything in the files is for the target itself; name its address in -x to replay it"
+                .to_owned();
+        }
         let others = if self.tally.unnamed.is_empty() {
             String::new()
         } else {
