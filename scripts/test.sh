@@ -126,6 +126,7 @@ END_TO_END=(
     harness
     ipv6
     offline
+    operation
     privileges
     replication
     resilience

@@ -28,6 +28,7 @@ pub mod binaries;
 pub mod capture;
 pub mod cases;
 pub mod content;
+pub mod daemon;
 pub mod http;
 pub mod installed;
 pub mod jitter;

@@ -7,10 +7,11 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use tc_tests::binaries::Binaries;
+use tc_tests::daemon::{Daemon, await_that};
 use tc_tests::installed::{Installed, OPERATOR, Rights, set_mode};
 use tc_tests::lab::{Host, Lab};
 use tc_tests::pair::Arguments;
@@ -228,8 +229,7 @@ fn a_daemon_opens_its_log_again_and_removes_its_pid_file_without_privileges() {
     let mut root = attack.lab.online.command(Binaries::from_environment().tcpcopy);
     root.args(TCPCOPY);
     for (name, command) in [("operator", attack.tcpcopy()), ("root", root)] {
-        let daemon = Daemon::start(&attack.lab.online, command, directory, name);
-        rotates(&daemon, directory, name);
+        rotates(&Daemon::start(&attack.lab.online, command, directory, name));
     }
 }
 
@@ -242,49 +242,21 @@ fn root_keeps_one_capability_aside_for_a_log_of_somebody_else() {
     let mut root = attack.lab.online.command(Binaries::from_environment().tcpcopy);
     root.args(TCPCOPY);
     let daemon = Daemon::start(&attack.lab.online, root, &directory, "root");
-    let pid = u32::try_from(daemon.pid.as_raw_nonzero().get()).unwrap();
+    let pid = daemon.id();
     assert_eq!(
         (status(pid, "CapPrm"), status(pid, "CapEff")),
         ("0000000000000002".to_owned(), NONE.to_owned())
     );
-    rotates(&daemon, &directory, "root");
+    rotates(&daemon);
 }
 
-fn rotates(daemon: &Daemon, directory: &Path, name: &str) {
-    let (log, old) = (directory.join(format!("{name}.log")), directory.join(format!("{name}.log.1")));
-    fs::rename(&log, &old).unwrap();
-    daemon.signal(Signal::HUP);
-    await_that("the log is opened again", || log.exists());
+fn rotates(daemon: &Daemon) {
+    daemon.rotate(1);
     daemon.signal(Signal::USR1);
-    await_that("the statistics are written", || fs::read_to_string(&log).unwrap().contains("captured:"));
+    await_that("the statistics are written", || {
+        fs::read_to_string(daemon.log()).unwrap().contains("captured:")
+    });
     daemon.stop();
-    assert!(!directory.join(format!("{name}.pid")).exists(), "the PID file is gone");
-}
-
-/// A program in the background.
-struct Daemon {
-    pid: Pid,
-}
-
-impl Daemon {
-    fn start(host: &Host, mut command: Command, directory: &Path, name: &str) -> Self {
-        let file = |ending: &str| directory.join(format!("{name}.{ending}"));
-        command.arg("-d").arg("-P").arg(file("pid")).arg("-l").arg(file("log"));
-        let (code, line) = end_of(host, &mut command);
-        assert_eq!(code, Some(0), "{line}");
-        let pid = fs::read_to_string(file("pid")).unwrap().trim().parse().unwrap();
-        Self { pid: Pid::from_raw(pid).unwrap() }
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(self.pid, signal).unwrap();
-    }
-
-    fn stop(&self) {
-        self.signal(Signal::TERM);
-        let path = format!("/proc/{}", self.pid.as_raw_nonzero());
-        await_that("the daemon ends", || !Path::new(&path).exists());
-    }
 }
 
 fn has_socket(pid: u32) -> bool {
@@ -292,12 +264,4 @@ fn has_socket(pid: u32) -> bool {
     let sockets = descriptors.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
     let names: Vec<_> = sockets.map(|target| target.to_string_lossy().into_owned()).collect();
     names.iter().any(|name| name.starts_with("socket:")) && names.iter().any(|name| name.contains("signalfd"))
-}
-
-fn await_that(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + LIMIT;
-    while !holds() {
-        assert!(Instant::now() < deadline, "{what}: not within {LIMIT:?}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }

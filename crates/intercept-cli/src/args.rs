@@ -41,7 +41,8 @@ Commands:
 Signals:
   SIGTERM, SIGINT  write the final statistics and stop; packets still queued are dropped
   SIGHUP           with -d open the log file again, for logrotate; without -d stop
-  SIGUSR1          write the statistics now
+  SIGUSR1          write all statistics now, zeros too
+  SIGUSR2          log more: sessions and the like (info), then packets (debug), then as before (notice)
 
 Exit status:
   0  stopped on request; with -d: started

@@ -4,8 +4,9 @@
 //! it is for: tunnels, queue, then what the relay wants to be written. Each source gets a bounded share of a turn.
 
 use crate::error::Error;
+use crate::figures::figures;
 use crate::source::{Served, Source};
-use crate::statistics::{self, Statistics};
+use crate::statistics::Statistics;
 use crate::tunnels::Tunnels;
 use crate::watch::Watch;
 use mio::net::TcpListener;
@@ -18,12 +19,13 @@ use tc_core::relay::{Relay, RelayConfig};
 use tc_sys::SysError;
 use tc_sys::error::reason;
 use tc_sys::process::{Signal, SignalFd};
-use tc_sys::program::{Flow, RateLimit, Readiness};
-use tracing::warn;
+use tc_sys::program::{Detail, Flow, MetricsServer, RateLimit, Readiness};
+use tracing::{trace, warn};
 
 const SOURCE: Token = Token(0);
 const LISTENER: Token = Token(1);
 const SIGNALS: Token = Token(2);
+const METRICS: Token = Token(3);
 const FIRST_TUNNEL: u64 = 16;
 
 const MAX_EVENTS: usize = 256;
@@ -37,6 +39,8 @@ pub(crate) struct Driver {
     listener_readiness: Readiness,
     /// Octets of each response's payload that the source was asked to give.
     payload: u16,
+    metrics: Option<MetricsServer>,
+    metrics_readiness: Readiness,
     relay: Relay,
     signals: SignalFd,
     signals_readiness: Readiness,
@@ -69,6 +73,8 @@ impl Driver {
             listener,
             listener_readiness: Readiness::Ready,
             payload: 0,
+            metrics: None,
+            metrics_readiness: Readiness::Drained,
             relay: Relay::new(relay),
             signals,
             signals_readiness: Readiness::Ready,
@@ -82,25 +88,41 @@ impl Driver {
     }
 
     /// Works until a signal that `on_signal` answers with [`Flow::Stop`].
-    pub(crate) fn run_until_stopped(&mut self, mut on_signal: impl FnMut(Signal) -> Flow) -> Result<(), Error> {
+    pub(crate) fn run_until_stopped(
+        &mut self,
+        mut on_signal: impl FnMut(Signal) -> Flow,
+        metrics: Option<MetricsServer>,
+    ) -> Result<(), Error> {
+        if let Some(metrics) = &metrics {
+            let registry = self.poll.registry();
+            registry
+                .register(&mut SourceFd(&metrics.as_raw_fd()), METRICS, Interest::READABLE)
+                .map_err(failed_to_wait)?;
+        }
+        self.metrics = metrics;
         self.source.start().map_err(|cause| SysError::new("start", "the threads of the queues", cause))?;
         let mut events = Events::with_capacity(MAX_EVENTS);
         let mut now = Instant::now();
         loop {
             self.wait(&mut events, now)?;
             now = Instant::now();
-            if self.signals_readiness.is_due(now) && self.handle_signals(&mut on_signal)? == Flow::Stop {
+            if self.signals_readiness.is_due(now) && self.handle_signals(now, &mut on_signal)? == Flow::Stop {
                 return Ok(());
             }
             self.turn(now);
         }
     }
 
-    fn handle_signals(&mut self, on_signal: &mut impl FnMut(Signal) -> Flow) -> Result<Flow, Error> {
+    fn handle_signals(
+        &mut self,
+        now: Instant,
+        on_signal: &mut impl FnMut(Signal) -> Flow,
+    ) -> Result<Flow, Error> {
         while let Some(signal) = self.signals.next_signal().map_err(failed_to_wait)? {
             let flow = on_signal(signal);
+            let detail = if flow == Flow::Report { Detail::All } else { Detail::Occurred };
             if flow != Flow::Continue {
-                statistics::report(&self.relay, &mut *self.source);
+                self.statistics.report(now, &self.relay, &mut *self.source, detail);
             }
             if flow == Flow::Stop {
                 return Ok(flow);
@@ -124,6 +146,11 @@ impl Driver {
         self.tunnels.handle_events(now, &mut self.relay);
         self.tunnels.write(now, &mut self.relay);
         self.statistics.handle_timeout(now, &self.relay, &mut *self.source);
+        if self.metrics_readiness.is_due(now)
+            && let Some(metrics) = &mut self.metrics
+        {
+            self.metrics_readiness = metrics.serve(now, || figures(&self.relay, &*self.source));
+        }
     }
 
     /// Lets the source give as much of each response as the tunnels want.
@@ -150,6 +177,7 @@ impl Driver {
             match event.token() {
                 SOURCE => self.source_readiness = Readiness::Ready,
                 LISTENER => self.listener_readiness = Readiness::Ready,
+                METRICS => self.metrics_readiness = Readiness::Ready,
                 SIGNALS => self.signals_readiness = Readiness::Ready,
                 _ => self.tunnels.handle_readiness(event),
             }
@@ -161,6 +189,7 @@ impl Driver {
     fn patience(&self, now: Instant) -> Duration {
         let deadlines = [
             Some(self.statistics.deadline()),
+            self.metrics_readiness.deadline(now),
             self.relay.poll_timeout().map(|(deadline, _)| deadline),
             self.listener_readiness.deadline(now),
             self.source_readiness.deadline(now),
@@ -172,8 +201,14 @@ impl Driver {
     /// Takes responses from their source.
     fn serve_source(&mut self, now: Instant) -> Readiness {
         match self.source.serve(now, &mut self.relay) {
-            Served::More(taken) => self.watch.left_more(now, taken),
-            Served::Drained(taken) => self.watch.drained(now, taken, self.poll.registry()),
+            Served::More(taken) => {
+                trace!("{taken} responses, and more");
+                self.watch.left_more(now, taken)
+            }
+            Served::Drained(taken) => {
+                trace!("{taken} responses");
+                self.watch.drained(now, taken, self.poll.registry())
+            }
             Served::Failed(what, error) => {
                 if let Some(left_out) = self.source_lines.admit(now) {
                     warn!("cannot {what}: {}{left_out}", reason(&error));

@@ -6,6 +6,7 @@ mod config;
 mod connection;
 mod driver;
 mod error;
+mod figures;
 mod listener;
 mod program;
 mod source;

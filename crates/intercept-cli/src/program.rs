@@ -14,7 +14,7 @@ use tc_sys::nflog::{Nflog, NflogConfig};
 use tc_sys::pcap::DeviceConfig;
 use tc_sys::privilege::Needs;
 use tc_sys::process::{Signal, SignalFd};
-use tc_sys::program::{Flow, Program};
+use tc_sys::program::{Flow, MetricsServer, Program};
 use tc_sys::queue::{FirewallRules, Overflow, Queue, QueueConfig};
 use tracing::{info, warn};
 
@@ -34,8 +34,12 @@ impl Program for Driver {
         Self::new(source, listener, signals, relay)
     }
 
-    fn run(&mut self, on_signal: impl FnMut(Signal) -> Flow) -> Result<(), Error> {
-        self.run_until_stopped(on_signal)
+    fn run(
+        &mut self,
+        on_signal: impl FnMut(Signal) -> Flow,
+        metrics: Option<MetricsServer>,
+    ) -> Result<(), Error> {
+        self.run_until_stopped(on_signal, metrics)
     }
 }
 

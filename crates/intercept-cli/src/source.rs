@@ -14,6 +14,7 @@ use std::io;
 use std::os::fd::RawFd;
 use std::time::Instant;
 use tc_core::relay::Relay;
+use tc_sys::program::Figure;
 
 /// A source of headers.
 pub(crate) trait Source {
@@ -42,6 +43,11 @@ pub(crate) trait Source {
     /// What was lost on the way and not told before, one line for each reason, and the state of the source for the
     /// statistics.
     fn report(&mut self) -> Report;
+
+    /// Its counters, for all that is made of figures. If it has none, the line of its report is written.
+    fn figures(&self) -> Vec<Figure> {
+        Vec::new()
+    }
 }
 
 /// How far a source was served, and how many responses it gave.

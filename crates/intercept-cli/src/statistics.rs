@@ -1,43 +1,43 @@
 //! What the program tells of its work from time to time.
 
+use crate::figures::figures;
 use crate::source::Source;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tc_core::relay::Relay;
+use tc_sys::program::{Detail, Reporter};
 use tracing::{info, warn};
 
-const INTERVAL: Duration = Duration::from_secs(30);
-
-/// Writes the statistics every 30 s and at the end.
+/// Writes the statistics every 30 s, when asked, and at the end.
 #[derive(Debug)]
 pub(crate) struct Statistics {
-    next: Instant,
+    reporter: Reporter,
 }
 
 impl Statistics {
     pub(crate) fn new(now: Instant) -> Self {
-        Self { next: now + INTERVAL }
+        Self { reporter: Reporter::new(now) }
     }
 
     pub(crate) const fn deadline(&self) -> Instant {
-        self.next
+        self.reporter.deadline()
     }
 
     /// Reports if it is time.
     pub(crate) fn handle_timeout(&mut self, now: Instant, relay: &Relay, source: &mut dyn Source) {
-        if now >= self.next {
-            self.next = now + INTERVAL;
-            report(relay, source);
+        if self.reporter.take_due(now) {
+            self.report(now, relay, source, Detail::Occurred);
         }
     }
-}
 
-/// Writes the lines.
-pub(crate) fn report(relay: &Relay, source: &mut dyn Source) {
-    info!("{}", relay.counters());
-    let (tunnels, routes, held) = (relay.tunnel_count(), relay.route_count(), relay.held_count());
-    let source = source.report();
-    info!("tunnels:{tunnels}, routes:{routes}, held now:{held}, {}", source.line);
-    for warning in source.warnings {
-        warn!("{warning}");
+    /// Writes the lines.
+    pub(crate) fn report(&mut self, now: Instant, relay: &Relay, source: &mut dyn Source, detail: Detail) {
+        self.reporter.report(now, figures(relay, source), detail);
+        let report = source.report();
+        if source.figures().is_empty() {
+            info!("{}", report.line);
+        }
+        for warning in report.warnings {
+            warn!("{warning}");
+        }
     }
 }

@@ -1,17 +1,26 @@
 //! The log of both programs, in the shape of the original:
 //! `2016/10/11 14:07:51 +106 [notice] tcpcopy version:2.0.0`.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::fmt::SubscriberBuilder;
+use tracing::{Event, Subscriber};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{Registry, reload};
 
 use crate::SysError;
 
 mod format;
+mod json;
 mod sink;
 
 use format::OriginalFormat;
+use json::JsonFormat;
 use sink::Sink;
 
 pub use sink::set_aside;
@@ -26,18 +35,30 @@ pub enum LogTarget {
     File(PathBuf),
 }
 
+/// The shape of the lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// That of the original.
+    #[default]
+    Original,
+    /// A JSON object for each line.
+    Json,
+}
+
 /// How to log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogConfig {
     /// Where to.
     pub target: LogTarget,
+    /// The shape of the lines.
+    pub format: LogFormat,
     /// What is left out: everything below this level. `INFO` prints as notice, `DEBUG` as info, `TRACE` as debug.
     pub max_level: LevelFilter,
 }
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { target: LogTarget::Stderr, max_level: LevelFilter::INFO }
+        Self { target: LogTarget::Stderr, format: LogFormat::Original, max_level: LevelFilter::INFO }
     }
 }
 
@@ -56,6 +77,18 @@ pub enum LogError {
 #[derive(Clone, Debug)]
 pub struct Log {
     sink: Sink,
+    level: LevelHandle,
+}
+
+type LevelHandle = reload::Handle<LevelFilter, Registry>;
+
+/// Whether the log of this process is JSON.
+static JSON: AtomicBool = AtomicBool::new(false);
+
+/// Whether the log of this process has a JSON object in each line.
+#[must_use]
+pub fn is_json() -> bool {
+    JSON.load(Ordering::Relaxed)
 }
 
 impl Log {
@@ -66,6 +99,20 @@ impl Log {
     /// When the file cannot be opened.
     pub fn reopen(&self) -> Result<(), LogError> {
         Ok(self.sink.reopen()?)
+    }
+
+    /// Logs more from now on: from notice to info, from info to debug, and from debug back to notice; the name of the
+    /// new level.
+    #[must_use]
+    pub fn change_level(&self) -> &'static str {
+        let (next, name) = match self.level.clone_current() {
+            Some(LevelFilter::INFO) => (LevelFilter::DEBUG, "info"),
+            Some(LevelFilter::DEBUG) => (LevelFilter::TRACE, "debug"),
+            _ => (LevelFilter::INFO, "notice"),
+        };
+        // The filter lives as long as the process.
+        let _ = self.level.reload(next);
+        name
     }
 
     /// The file that is written to, absolute; `None` for standard error.
@@ -83,16 +130,38 @@ impl Log {
 /// When the file cannot be opened, naming it and the reason; when there is a log already.
 pub fn init(config: LogConfig) -> Result<Log, LogError> {
     let sink = Sink::open(config.target)?;
-    tracing::subscriber::set_global_default(subscriber(sink.clone(), config.max_level).finish())
-        .map_err(|_| LogError::AlreadyStarted)?;
-    Ok(Log { sink })
+    let (subscriber, level) = subscriber(sink.clone(), config.max_level, config.format);
+    tracing::subscriber::set_global_default(subscriber).map_err(|_| LogError::AlreadyStarted)?;
+    JSON.store(config.format == LogFormat::Json, Ordering::Relaxed);
+    Ok(Log { sink, level })
 }
 
-type Builder =
-    SubscriberBuilder<tracing_subscriber::fmt::format::DefaultFields, OriginalFormat, LevelFilter, Sink>;
+fn subscriber(
+    sink: Sink,
+    max_level: LevelFilter,
+    format: LogFormat,
+) -> (impl Subscriber + Send + Sync, LevelHandle) {
+    let (filter, handle) = reload::Layer::new(max_level);
+    let lines = tracing_subscriber::fmt::layer().event_format(format).with_writer(sink);
+    (tracing_subscriber::registry().with(filter).with(lines), handle)
+}
 
-fn subscriber(sink: Sink, max_level: LevelFilter) -> Builder {
-    tracing_subscriber::fmt().event_format(OriginalFormat).with_max_level(max_level).with_writer(sink)
+impl<S, N> FormatEvent<S, N> for LogFormat
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        match self {
+            Self::Original => OriginalFormat.format_event(context, writer, event),
+            Self::Json => JsonFormat.format_event(context, writer, event),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -3,25 +3,32 @@
 
 mod arguments;
 mod config_file;
+mod figures;
 mod generate;
 mod limiter;
+mod metrics;
 mod readiness;
 mod report;
+mod reporter;
 mod tools;
 
 pub use arguments::{Arguments, CommonArgs, Refusal, number};
+pub use figures::{Detail, Figure, Figures, Line};
 pub use generate::GenerateArgs;
 pub use limiter::{LeftOut, RateLimit};
+pub use metrics::MetricsServer;
 pub use readiness::Readiness;
 pub use report::{Finding, Report, ReportFormat};
+pub use reporter::Reporter;
 pub use tools::Tools;
 
 use crate::SysError;
-use crate::log::{self, Log, LogConfig, LogError, LogTarget};
+use crate::log::{self, Log, LogConfig, LogError, LogFormat, LogTarget};
 use crate::privilege::{self, Needs};
 use crate::process::{Daemon, PidFile, Signal, daemonize};
 use std::fmt::Display;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tracing::{error, info, warn};
@@ -92,7 +99,9 @@ pub struct Life {
     name: &'static str,
     mode: Mode,
     log: LogTarget,
+    log_format: LogFormat,
     pid_file: Option<PathBuf>,
+    metrics: Option<SocketAddr>,
 }
 
 /// A program that has all it needs.
@@ -113,12 +122,17 @@ pub trait Program: Sized {
     /// What could not be opened, and the remedy.
     fn open(config: &Self::Config) -> Result<Self, Self::Error>;
 
-    /// Works until a signal that `on_signal` answers with [`Flow::Stop`].
+    /// Works until a signal that `on_signal` answers with [`Flow::Stop`], and serves its figures, if they are to be
+    /// served.
     ///
     /// # Errors
     ///
     /// What makes it impossible to go on.
-    fn run(&mut self, on_signal: impl FnMut(Signal) -> Flow) -> Result<(), Self::Error>;
+    fn run(
+        &mut self,
+        on_signal: impl FnMut(Signal) -> Flow,
+        metrics: Option<MetricsServer>,
+    ) -> Result<(), Self::Error>;
 }
 
 impl Life {
@@ -131,7 +145,13 @@ impl Life {
             (None, Mode::Daemon) => LogTarget::File(format!("error_{name}.log").into()),
             (None, Mode::Foreground) => LogTarget::Stderr,
         };
-        Self { name, mode, log, pid_file }
+        Self { name, mode, log, log_format: LogFormat::Original, pid_file, metrics: None }
+    }
+
+    /// The same with a log of this shape, and figures served there.
+    #[must_use]
+    pub fn with(self, log_format: LogFormat, metrics: Option<SocketAddr>) -> Self {
+        Self { log_format, metrics, ..self }
     }
 
     /// Runs a program to its end and returns the exit code: 0 stopped on request, 1 failed.
@@ -156,30 +176,32 @@ impl Life {
     }
 
     fn start<P: Program>(&self, config: &P::Config) -> Result<Started<P>, P::Error> {
-        let log_config = LogConfig { target: self.log.clone(), ..LogConfig::default() };
+        let log_config =
+            LogConfig { target: self.log.clone(), format: self.log_format, ..LogConfig::default() };
         let log = log::init(log_config)?;
         log_panics();
         let opened = self.open(config, &log);
         if let (Err(error), LogTarget::File(_)) = (&opened, &self.log) {
             error!("{error}");
         }
-        let (program, pid_file) = opened?;
-        Ok(Started { program, log, _pid_file: pid_file })
+        let (program, metrics, pid_file) = opened?;
+        Ok(Started { program, metrics, log, _pid_file: pid_file })
     }
 
-    fn open<P: Program>(&self, config: &P::Config, log: &Log) -> Result<(P, Option<PidFile>), P::Error> {
+    fn open<P: Program>(&self, config: &P::Config, log: &Log) -> Result<Opened<P>, P::Error> {
         let pid_file = self.pid_file.as_deref().map(PidFile::create).transpose()?;
+        let metrics = self.metrics.map(MetricsServer::open).transpose()?;
         let program = P::open(config)?;
         let files: Vec<_> = log.path().into_iter().chain(pid_file.as_ref().map(PidFile::path)).collect();
         privilege::give_up(P::NEEDS, &files)?;
-        Ok((program, pid_file))
+        Ok((program, metrics, pid_file))
     }
 
     fn serve<P: Program>(&self, mut started: Started<P>, daemon: Daemon) -> ExitCode {
         info!("{} is ready", self.name);
         let result = daemon.ready().map_err(P::Error::from).and_then(|()| {
             let log = &started.log;
-            started.program.run(|signal| self.on_signal(signal, log))
+            started.program.run(|signal| self.on_signal(signal, log), started.metrics)
         });
         match result {
             Ok(()) => {
@@ -203,6 +225,10 @@ impl Life {
                 Flow::Continue
             }
             (Signal::User1, _) => Flow::Report,
+            (Signal::User2, _) => {
+                info!("the log's level is {} from now on", log.change_level());
+                Flow::Continue
+            }
             (Signal::Terminate | Signal::Interrupt | Signal::Hangup, _) => {
                 info!("sig {} received", signal.number());
                 Flow::Stop
@@ -211,9 +237,13 @@ impl Life {
     }
 }
 
+/// A program, its figures' server, and its PID file, which is removed when it ends.
+type Opened<P> = (P, Option<MetricsServer>, Option<PidFile>);
+
 /// A program that has started.
 struct Started<P> {
     program: P,
+    metrics: Option<MetricsServer>,
     log: Log,
     /// Removed when the program ends.
     _pid_file: Option<PidFile>,

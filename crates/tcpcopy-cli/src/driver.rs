@@ -1,6 +1,7 @@
 //! The main thread: signals, statistics, and the workers that do everything else.
 
 use crate::error::Error;
+use crate::figures::figures;
 use crate::statistics::Statistics;
 use crate::worker::Worker;
 use crate::workers::Workers;
@@ -9,13 +10,14 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use std::io::{self, ErrorKind};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tc_sys::SysError;
 use tc_sys::process::{Signal, SignalFd};
-use tc_sys::program::Flow;
+use tc_sys::program::{Detail, Flow, MetricsServer, Readiness};
 
 const SIGNALS: Token = Token(0);
 const FAILURES: Token = Token(1);
+const METRICS: Token = Token(2);
 const MAX_EVENTS: usize = 8;
 
 /// The program, ready to run.
@@ -40,9 +42,19 @@ impl Driver {
     }
 
     /// Starts the workers, and ends them at a signal that `on_signal` answers with [`Flow::Stop`], or when one fails.
-    pub(crate) fn run_until_stopped(&mut self, on_signal: impl FnMut(Signal) -> Flow) -> Result<(), Error> {
+    pub(crate) fn run_until_stopped(
+        &mut self,
+        on_signal: impl FnMut(Signal) -> Flow,
+        mut metrics: Option<MetricsServer>,
+    ) -> Result<(), Error> {
+        if let Some(metrics) = &metrics {
+            let registry = self.poll.registry();
+            registry
+                .register(&mut SourceFd(&metrics.as_raw_fd()), METRICS, Interest::READABLE)
+                .map_err(failed_to_wait)?;
+        }
         let mut workers = Workers::start(std::mem::take(&mut self.workers), &self.bell)?;
-        let result = self.supervise(&mut workers, on_signal);
+        let result = self.supervise(&mut workers, on_signal, metrics.as_mut());
         workers.stop();
         result
     }
@@ -51,31 +63,40 @@ impl Driver {
         &mut self,
         workers: &mut Workers,
         mut on_signal: impl FnMut(Signal) -> Flow,
+        mut metrics: Option<&mut MetricsServer>,
     ) -> Result<(), Error> {
         let mut events = Events::with_capacity(MAX_EVENTS);
         let mut statistics = Statistics::new(Instant::now());
+        let mut readiness = Readiness::Drained;
         loop {
-            self.wait(&mut events, &statistics)?;
+            let now = Instant::now();
+            let deadline =
+                readiness.deadline(now).map_or(statistics.deadline(), |due| due.min(statistics.deadline()));
+            self.wait(&mut events, deadline.saturating_duration_since(now))?;
+            let now = Instant::now();
             if let Some(failure) = workers.failure() {
                 return Err(failure);
             }
             while let Some(signal) = self.signals.next_signal().map_err(failed_to_wait)? {
-                let flow = on_signal(signal);
-                if flow != Flow::Continue {
-                    statistics.report(&workers.snapshot());
-                }
-                if flow == Flow::Stop {
-                    return Ok(());
+                match on_signal(signal) {
+                    Flow::Continue => {}
+                    Flow::Report => statistics.report(now, &workers.snapshot(), Detail::All),
+                    Flow::Stop => {
+                        statistics.report(now, &workers.snapshot(), Detail::Occurred);
+                        return Ok(());
+                    }
                 }
             }
-            if statistics.take_due(Instant::now()) {
-                statistics.report(&workers.snapshot());
+            if let Some(metrics) = &mut metrics {
+                readiness = metrics.serve(now, || figures(&workers.snapshot()));
+            }
+            if statistics.take_due(now) {
+                statistics.report(now, &workers.snapshot(), Detail::Occurred);
             }
         }
     }
 
-    fn wait(&mut self, events: &mut Events, statistics: &Statistics) -> Result<(), Error> {
-        let patience = statistics.deadline().saturating_duration_since(Instant::now());
+    fn wait(&mut self, events: &mut Events, patience: Duration) -> Result<(), Error> {
         match self.poll.poll(events, Some(patience)) {
             Err(error) if error.kind() != ErrorKind::Interrupted => Err(failed_to_wait(error).into()),
             Ok(()) | Err(_) => Ok(()),

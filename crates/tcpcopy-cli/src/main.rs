@@ -5,6 +5,7 @@ mod check;
 mod config;
 mod driver;
 mod error;
+mod figures;
 mod greeting;
 mod offline;
 mod outlet;

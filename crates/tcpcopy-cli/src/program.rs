@@ -15,7 +15,7 @@ use tc_sys::capture::{self, Capture};
 use tc_sys::inject::Injector;
 use tc_sys::privilege::Needs;
 use tc_sys::process::{Signal, SignalFd};
-use tc_sys::program::{Flow, Program};
+use tc_sys::program::{Flow, MetricsServer, Program};
 use tracing::{info, warn};
 
 /// The program: live until it is stopped, or offline until all is replayed.
@@ -41,10 +41,14 @@ impl Program for Tcpcopy {
         }
     }
 
-    fn run(&mut self, on_signal: impl FnMut(Signal) -> Flow) -> Result<(), Error> {
+    fn run(
+        &mut self,
+        on_signal: impl FnMut(Signal) -> Flow,
+        metrics: Option<MetricsServer>,
+    ) -> Result<(), Error> {
         match self {
-            Self::Live(driver) => driver.run_until_stopped(on_signal),
-            Self::Offline(driver) => driver.run_until_over(on_signal),
+            Self::Live(driver) => driver.run_until_stopped(on_signal, metrics),
+            Self::Offline(driver) => driver.run_until_over(on_signal, metrics),
         }
     }
 }

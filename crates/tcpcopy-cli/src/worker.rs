@@ -17,7 +17,7 @@ use tc_sys::SysError;
 use tc_sys::capture::{Alertness, Capture, CaptureStatistics, Pacer};
 use tc_sys::error::reason;
 use tc_sys::program::{RateLimit, Readiness};
-use tracing::warn;
+use tracing::{debug, trace, warn};
 
 const ORDERS: Token = Token(0);
 const CAPTURE: Token = Token(1);
@@ -110,6 +110,7 @@ impl Worker {
             self.tunnels.withdraw(&flow);
         }
         while let Some(flow) = self.replayer.poll_route() {
+            debug!("session {flow}");
             self.tunnels.announce(&flow);
         }
         self.tunnels.write(now, &mut self.replayer);
@@ -150,7 +151,10 @@ impl Worker {
     fn take_captured(&mut self, now: Instant) -> Readiness {
         for taken in 0..MAX_PACKETS {
             match self.capture.next_packet() {
-                Ok(Some(packet)) => self.replayer.handle_client_packet(now, packet),
+                Ok(Some(packet)) => {
+                    trace!("captured a packet of {} octets", packet.len());
+                    self.replayer.handle_client_packet(now, packet);
+                }
                 Ok(None) => return self.captured_all(now, taken),
                 Err(error) => {
                     if let Some(left_out) = self.lines.admit(now) {

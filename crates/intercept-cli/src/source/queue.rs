@@ -6,6 +6,7 @@ use std::ops::AddAssign;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Instant;
 use tc_core::relay::{Relay, Verdict};
+use tc_sys::program::Figure;
 use tc_sys::queue::{self, Batch, Queue, QueueError, QueueMonitor, QueueStatistics, Supply};
 
 /// Batches that are taken before the other sources have their turn.
@@ -61,7 +62,11 @@ impl Source for QueueSource {
     }
 
     fn report(&mut self) -> Report {
-        self.reporter.report(self.errors)
+        self.reporter.report()
+    }
+
+    fn figures(&self) -> Vec<Figure> {
+        self.reporter.figures(self.errors)
     }
 }
 
@@ -109,18 +114,24 @@ impl QueueReporter {
         self.monitors.iter().try_for_each(|(monitor, _)| monitor.raise_copy_range(octets))
     }
 
-    pub(super) fn report(&mut self, errors: QueueErrors) -> Report {
-        let (mut total, mut warnings) = (QueueStatistics::default(), Vec::new());
+    pub(super) fn report(&mut self) -> Report {
+        let mut warnings = Vec::new();
         for (monitor, told) in &mut self.monitors {
             match monitor.statistics() {
-                Ok(kernel) => {
-                    total += kernel;
-                    warnings.extend(warning_of_loss(monitor.number(), &kernel, told));
-                }
+                Ok(kernel) => warnings.extend(warning_of_loss(monitor.number(), &kernel, told)),
                 Err(error) => warnings.push(error.to_string()),
             }
         }
-        Report { line: line(&total, errors), warnings }
+        Report { warnings, ..Report::default() }
+    }
+
+    /// The sum of all queues.
+    pub(super) fn figures(&self, errors: QueueErrors) -> Vec<Figure> {
+        let mut total = QueueStatistics::default();
+        for statistics in self.monitors.iter().filter_map(|(monitor, _)| monitor.statistics().ok()) {
+            total += statistics;
+        }
+        figures(&total, errors)
     }
 }
 
@@ -136,11 +147,24 @@ fn warning_of_loss(queue: u16, kernel: &QueueStatistics, told: &mut u64) -> Opti
     })
 }
 
-fn line(kernel: &QueueStatistics, errors: QueueErrors) -> String {
+fn figures(kernel: &QueueStatistics, errors: QueueErrors) -> Vec<Figure> {
+    const LOST: &str = "intercept_queue_lost_total";
+    const HELP: &str = "Responses that the kernel lost, by where: the queue was full, or its socket.";
     let QueueStatistics { length, kernel_dropped, user_dropped, sequence, overruns, gone, .. } = kernel;
     let QueueErrors { receive, verdict } = errors;
-    format!(
-        "queue total:{sequence}, waiting:{length}, kernel dropped:{kernel_dropped}, user dropped:{user_dropped}, \
-         overruns:{overruns}, gone:{gone}, recv errors:{receive}, verdict errors:{verdict}"
-    )
+    let count = |name, help, word, value| Figure::counter(name, help, word, value).always();
+    let error = |word, label, value| {
+        count("intercept_queue_errors_total", "Failed calls on queues.", word, value).labelled("call", label)
+    };
+    let waiting = usize::try_from(*length).unwrap_or(usize::MAX);
+    vec![
+        count("intercept_queued_total", "Responses that went through the queues.", "queue total", *sequence),
+        Figure::gauge("intercept_queue_length", "Responses that wait in the queues.", "waiting", waiting),
+        count(LOST, HELP, "kernel dropped", *kernel_dropped).labelled("where", "queue"),
+        count(LOST, HELP, "user dropped", *user_dropped).labelled("where", "socket"),
+        count("intercept_queue_overruns_total", "Messages that a full socket refused.", "overruns", *overruns),
+        count("intercept_queue_gone_total", "Verdicts that found no packet.", "gone", *gone),
+        error("recv errors", "receive", receive),
+        error("verdict errors", "verdict", verdict),
+    ]
 }

@@ -17,7 +17,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tc_core::relay::{Passlist, Relay};
 use tc_sys::error::reason;
-use tc_sys::program::Readiness;
+use tc_sys::program::{Figure, Readiness};
 use tc_sys::queue::{Batch, Queue, QueueError, Supply};
 use tracing::warn;
 
@@ -146,9 +146,13 @@ impl Source for QueueThreads {
     }
 
     fn report(&mut self) -> Report {
+        self.reporter.report()
+    }
+
+    fn figures(&self) -> Vec<Figure> {
         let receive = self.shared.receive_errors.load(Ordering::Relaxed);
         let verdict = self.shared.verdict_errors.load(Ordering::Relaxed);
-        self.reporter.report(QueueErrors { receive, verdict })
+        self.reporter.figures(QueueErrors { receive, verdict })
     }
 }
 

@@ -42,7 +42,7 @@ pub(super) fn write_time(writer: &mut impl Write, since_1970: Duration) -> fmt::
 }
 
 /// The original's names of the levels.
-fn level(level: Level) -> &'static str {
+pub(super) fn level(level: Level) -> &'static str {
     match level {
         Level::ERROR => "error",
         Level::WARN => "warn",

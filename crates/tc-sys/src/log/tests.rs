@@ -9,7 +9,7 @@ fn lines(max_level: LevelFilter, events: impl FnOnce()) -> Vec<String> {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("tcpcopy.log");
     let sink = Sink::open(LogTarget::File(path.clone())).expect("a file");
-    tracing::subscriber::with_default(subscriber(sink, max_level).finish(), events);
+    tracing::subscriber::with_default(subscriber(sink, max_level, LogFormat::Original).0, events);
     fs::read_to_string(path).expect("a file").lines().map(str::to_owned).collect()
 }
 
@@ -71,7 +71,7 @@ fn a_file_is_appended_to_and_not_for_everybody() {
     let path = directory.path().join("tcpcopy.log");
     for _ in 0..2 {
         let sink = Sink::open(LogTarget::File(path.clone())).expect("a file");
-        tracing::subscriber::with_default(subscriber(sink, LevelFilter::INFO).finish(), || {
+        tracing::subscriber::with_default(subscriber(sink, LevelFilter::INFO, LogFormat::Original).0, || {
             tracing::info!("line");
         });
     }
@@ -84,8 +84,9 @@ fn a_log_that_was_moved_away_is_opened_again() {
     let directory = tempfile::tempdir().expect("a directory");
     let (path, old) = (directory.path().join("tcpcopy.log"), directory.path().join("tcpcopy.log.1"));
     let sink = Sink::open(LogTarget::File(path.clone())).expect("a file");
-    let log = Log { sink: sink.clone() };
-    tracing::subscriber::with_default(subscriber(sink, LevelFilter::INFO).finish(), || {
+    let (subscriber, level) = subscriber(sink.clone(), LevelFilter::INFO, LogFormat::Original);
+    let log = Log { sink, level };
+    tracing::subscriber::with_default(subscriber, || {
         tracing::info!("one");
         fs::rename(&path, &old).expect("moved");
         tracing::info!("two");
@@ -103,4 +104,39 @@ fn a_file_that_cannot_be_opened_is_named_with_the_reason() {
     let error = init(LogConfig { target, ..LogConfig::default() }).expect_err("no directory");
     let expected = "cannot open the log file /nonexistent/tcpcopy.log: No such file or directory";
     assert_eq!(error.to_string(), expected);
+}
+
+#[test]
+fn the_level_can_be_changed_while_the_program_runs() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("tcpcopy.log");
+    let sink = Sink::open(LogTarget::File(path.clone())).expect("a file");
+    let (subscriber, level) = subscriber(sink.clone(), LevelFilter::INFO, LogFormat::Original);
+    let log = Log { sink, level };
+    tracing::subscriber::with_default(subscriber, || {
+        for expected in ["info", "debug", "notice"] {
+            tracing::info!("notice");
+            tracing::debug!("info");
+            tracing::trace!("debug");
+            assert_eq!(log.change_level(), expected);
+        }
+    });
+    let text = fs::read_to_string(&path).expect("a file");
+    let words: Vec<_> = text.lines().map(|line| line.rsplit_once(' ').expect("a word").1).collect();
+    assert_eq!(words, ["notice", "notice", "info", "notice", "info", "debug"]);
+}
+
+#[test]
+fn a_line_can_be_json_with_statistics_as_an_object() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("tcpcopy.log");
+    let sink = Sink::open(LogTarget::File(path.clone())).expect("a file");
+    tracing::subscriber::with_default(subscriber(sink, LevelFilter::INFO, LogFormat::Json).0, || {
+        tracing::info!(statistics = %"{\"sent\":7}", count = 3_u64, "a \"line\"\n");
+    });
+    let line = fs::read_to_string(&path).expect("a file");
+    let object: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+    assert_eq!((&object["statistics"]["sent"], &object["count"]), (&7.into(), &3.into()));
+    assert_eq!((&object["level"], &object["message"]), (&"notice".into(), &"a \"line\"\n".into()));
+    assert!(object["time"].as_str().expect("a time").ends_with('Z'), "{object}");
 }

@@ -17,10 +17,12 @@ pub enum Signal {
     Hangup,
     /// `SIGUSR1`.
     User1,
+    /// `SIGUSR2`.
+    User2,
 }
 
 impl Signal {
-    const ALL: [Self; 4] = [Self::Terminate, Self::Interrupt, Self::Hangup, Self::User1];
+    const ALL: [Self; 5] = [Self::Terminate, Self::Interrupt, Self::Hangup, Self::User1, Self::User2];
 
     /// The number of the signal.
     #[must_use]
@@ -30,6 +32,7 @@ impl Signal {
             Self::Interrupt => libc::SIGINT,
             Self::Hangup => libc::SIGHUP,
             Self::User1 => libc::SIGUSR1,
+            Self::User2 => libc::SIGUSR2,
         }
     }
 }

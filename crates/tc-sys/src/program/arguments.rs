@@ -1,10 +1,12 @@
 //! Command lines: what both programs share of them.
 
 use super::{Life, Mode};
+use crate::log::LogFormat;
 use clap::error::ErrorKind;
 use clap::{ArgAction, Parser};
 use std::ffi::OsString;
 use std::fmt::Display;
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -26,9 +28,10 @@ pub trait Arguments: Parser {
 
     /// How the program lives.
     fn life(&self) -> Life {
-        let CommonArgs { daemon, log_file, pid_file, config: _, version: _ } = self.common();
+        let CommonArgs { daemon, log_file, log_format, pid_file, metrics, config: _, version: _ } =
+            self.common();
         let mode = if *daemon { Mode::Daemon } else { Mode::Foreground };
-        Life::new(Self::NAME, mode, log_file.clone(), pid_file.clone())
+        Life::new(Self::NAME, mode, log_file.clone(), pid_file.clone()).with(*log_format, *metrics)
     }
 
     /// Reads a command line that starts with the program's name.
@@ -68,6 +71,18 @@ pub struct CommonArgs {
     #[arg(short, long, value_name = "FILE")]
     log_file: Option<PathBuf>,
 
+    /// The shape of log lines: original or json
+    ///
+    /// With json each line is an object with time, level and message; statistics are an object in it.
+    #[arg(long, value_name = "FORMAT", default_value = "original", value_parser = log_format)]
+    log_format: LogFormat,
+
+    /// Serve counters to Prometheus, over HTTP, as the page /metrics
+    ///
+    /// A port alone is one of the loopback interface.
+    #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = metrics_address)]
+    metrics: Option<SocketAddr>,
+
     /// Write the process id to this file
     ///
     /// The file is locked while the program runs and removed when it stops. The program does not start if it names a
@@ -85,6 +100,21 @@ pub struct CommonArgs {
     /// Print the version
     #[arg(short, long, action = ArgAction::Version)]
     version: Option<bool>,
+}
+
+fn log_format(text: &str) -> Result<LogFormat, String> {
+    match text {
+        "original" => Ok(LogFormat::Original),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("give original or json".to_owned()),
+    }
+}
+
+fn metrics_address(text: &str) -> Result<SocketAddr, String> {
+    let port = text.strip_prefix(':').unwrap_or(text).parse::<u16>().ok();
+    let loopback = port.map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+    let address = loopback.or_else(|| text.parse().ok()).filter(|address| address.port() != 0);
+    address.ok_or_else(|| "give a port, or an address and a port: 127.0.0.1:9252, [::1]:9252".to_owned())
 }
 
 /// Why there are no arguments.
@@ -156,7 +186,22 @@ where
 
 #[cfg(test)]
 mod tests {
-    use super::legible;
+    use super::{legible, metrics_address};
+
+    #[test]
+    fn metrics_are_for_this_host_unless_an_address_is_named() {
+        for (text, address) in [
+            ("9252", "127.0.0.1:9252"),
+            (":9252", "127.0.0.1:9252"),
+            ("0.0.0.0:9252", "0.0.0.0:9252"),
+            ("[::1]:1", "[::1]:1"),
+        ] {
+            assert_eq!(metrics_address(text).map(|address| address.to_string()), Ok(address.to_owned()));
+        }
+        for text in ["", "0", "10.0.0.1", "10.0.0.1:0", "70000", "host:80"] {
+            assert!(metrics_address(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn what_an_argument_brings_along_cannot_flood_or_confuse_a_terminal() {

@@ -9,6 +9,7 @@ use super::reader::Recording;
 use super::summary::Summary;
 use crate::config::Config;
 use crate::error::Error;
+use crate::figures::figures;
 use crate::outlet::Outlet;
 use crate::snapshot::{SessionGauges, Snapshot};
 use crate::statistics::Statistics;
@@ -23,13 +24,14 @@ use tc_sys::SysError;
 use tc_sys::capture::CaptureStatistics;
 use tc_sys::inject::Injector;
 use tc_sys::process::{Signal, SignalFd};
-use tc_sys::program::Flow;
+use tc_sys::program::{Detail, Flow, MetricsServer, Readiness};
 use tc_sys::timer::Timer;
 use tracing::info;
 
 const SIGNALS: Token = Token(0);
 const TIMER: Token = Token(1);
 const READER: Token = Token(2);
+const METRICS: Token = Token(3);
 /// The first token of the tunnels.
 const FIRST_TUNNEL: usize = 16;
 
@@ -77,6 +79,8 @@ pub(crate) struct OfflineDriver {
     /// Segments of answers when they were last looked at.
     answers: u64,
     statistics: Statistics,
+    metrics: Option<MetricsServer>,
+    metrics_readiness: Readiness,
     progress: Progress,
     summary: Summary,
 }
@@ -115,12 +119,19 @@ impl OfflineDriver {
             passes: 0,
             answers: 0,
             statistics: Statistics::new(now),
+            metrics: None,
+            metrics_readiness: Readiness::Drained,
             summary: Summary::default(),
         })
     }
 
     /// Works until everything is replayed, or until a signal that `on_signal` answers with [`Flow::Stop`].
-    pub(crate) fn run_until_over(&mut self, mut on_signal: impl FnMut(Signal) -> Flow) -> Result<(), Error> {
+    pub(crate) fn run_until_over(
+        &mut self,
+        mut on_signal: impl FnMut(Signal) -> Flow,
+        metrics: Option<MetricsServer>,
+    ) -> Result<(), Error> {
+        self.watch_metrics(metrics)?;
         let waker = Waker::new(self.poll.registry(), READER).map_err(failed_to_wait)?;
         // Whoever does not wake is woken by the next timer.
         let wake = move || drop(waker.wake());
@@ -134,10 +145,10 @@ impl OfflineDriver {
             while let Some(signal) = self.signals.next_signal().map_err(failed_to_wait)? {
                 match on_signal(signal) {
                     Flow::Continue => {}
-                    Flow::Report => self.report(),
+                    Flow::Report => self.report(now, Detail::All),
                     Flow::Stop => {
                         self.progress.finish();
-                        self.report();
+                        self.report(now, Detail::Occurred);
                         info!("stopped before the end of the files");
                         return Ok(());
                     }
@@ -146,7 +157,7 @@ impl OfflineDriver {
             self.turn(now);
         }
         self.progress.finish();
-        self.report();
+        self.report(now, Detail::Occurred);
         self.summary.tell(&self.mappings, self.replayer.counters());
         Ok(self.summary.verdict(self.replayer.counters(), self.replay.pace)?)
     }
@@ -165,8 +176,9 @@ impl OfflineDriver {
         self.tunnels.write(now, &mut self.replayer);
         self.outlet.transmit(now, &mut self.replayer);
         if self.statistics.take_due(now) {
-            self.report();
+            self.report(now, Detail::Occurred);
         }
+        self.serve_metrics(now);
         if self.progress.is_due(now) {
             self.tell_progress(now);
         }
@@ -188,6 +200,7 @@ impl OfflineDriver {
             match event.token() {
                 // Looked at in each turn.
                 SIGNALS | TIMER | READER => {}
+                METRICS => self.metrics_readiness = Readiness::Ready,
                 _ => self.tunnels.handle_readiness(event),
             }
         }
@@ -199,6 +212,7 @@ impl OfflineDriver {
         let deadlines = [
             Some(self.statistics.deadline()),
             Some(self.progress.deadline()),
+            self.metrics_readiness.deadline(now),
             self.replayer.poll_timeout().map(|(deadline, _)| deadline),
             self.tunnels.deadline(),
             self.tunnels.has_work().then_some(now),
@@ -222,14 +236,40 @@ impl OfflineDriver {
         self.progress.tell(now, &standing);
     }
 
-    fn report(&mut self) {
-        self.statistics.report(&Snapshot {
+    fn watch_metrics(&mut self, metrics: Option<MetricsServer>) -> Result<(), Error> {
+        if let Some(metrics) = &metrics {
+            let (descriptor, registry) = (metrics.as_raw_fd(), self.poll.registry());
+            registry
+                .register(&mut SourceFd(&descriptor), METRICS, Interest::READABLE)
+                .map_err(failed_to_wait)?;
+        }
+        self.metrics = metrics;
+        Ok(())
+    }
+
+    fn serve_metrics(&mut self, now: Instant) {
+        if !self.metrics_readiness.is_due(now) {
+            return;
+        }
+        if let Some(mut metrics) = self.metrics.take() {
+            self.metrics_readiness = metrics.serve(now, || figures(&self.snapshot()));
+            self.metrics = Some(metrics);
+        }
+    }
+
+    fn report(&mut self, now: Instant, detail: Detail) {
+        let snapshot = self.snapshot();
+        self.statistics.report(now, &snapshot, detail);
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot {
             counters: *self.replayer.counters(),
             sessions: SessionGauges::of(&self.replayer),
             capture: CaptureStatistics::default(),
             tunnels: self.tunnels.counts(),
             send_errors: self.outlet.errors,
-        });
+        }
     }
 }
 
