@@ -246,7 +246,8 @@ fn losses(all: &Snapshot) -> Line {
         ("send", all.send_errors),
         ("answer", requests.unanswered + requests.given_up),
     ];
-    let figures = stages
-        .map(|(stage, count)| Figure::counter(NAME, HELP, stage, count).always().labelled("stage", stage));
+    let figures = stages.map(|(stage, count)| {
+        Figure::counter(NAME, HELP, format!("{stage} stage"), count).always().labelled("stage", stage)
+    });
     Line::new("lost at ", figures.into())
 }

@@ -136,10 +136,10 @@ impl Figures {
             .map(|(word, figure)| {
                 let grown = figure.value.saturating_sub(old(figure));
                 let tenths = u128::from(grown) * 10_000 / elapsed.as_millis().max(1);
-                format!("{word}:{}.{}", tenths / 10, tenths % 10)
+                format!("{word}/s:{}.{}", tenths / 10, tenths % 10)
             })
             .collect();
-        format!("per second, {}", words.join(", "))
+        format!("rates {}", words.join(", "))
     }
 
     /// One object: names, with their labels, and numbers.
@@ -219,7 +219,7 @@ x_sent_total 7
     #[test]
     fn rates_are_differences_over_time() {
         let rates = figures(40).rates(&figures(10), Duration::from_secs(20));
-        assert_eq!(rates, "per second, sent:1.5");
+        assert_eq!(rates, "rates sent/s:1.5");
         assert_eq!(figures(7).json()["x_sent_total"], 7);
     }
 }
