@@ -1,6 +1,6 @@
 //! The first station: do packets of clients come here, and are they seen?
 
-use crate::config::Config;
+use crate::config::{Config, Origin};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tc_proto::PacketRef;
@@ -13,6 +13,11 @@ const POLL: Duration = Duration::from_millis(10);
 
 /// Waits for a packet; the client that sent it.
 pub(super) fn look(config: &Config, patience: Duration, report: &mut Report) -> Option<SocketAddr> {
+    if let Origin::Files(_) = config.origin {
+        let found = "packets come out of files, nothing is captured here";
+        report.add(Finding::good(STATION, found, "read the arguments"));
+        return None;
+    }
     let mut capture = match PnetCapture::open(&config.capture) {
         Ok(capture) => capture,
         Err(error) => {
