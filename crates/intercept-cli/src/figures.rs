@@ -45,7 +45,6 @@ fn responses(counters: &Counters) -> Line {
         Figure::counter("intercept_held_total", text, word, count).labelled("as", label)
     }));
     let dropped = [
-        ("ipv6", "ipv6", counters.dropped_ipv6),
         ("truncated", "truncated", counters.dropped_truncated),
         ("bad header length", "header_length", counters.dropped_header_length),
         ("bad ip version", "ip_version", counters.dropped_ip_version),
@@ -63,6 +62,7 @@ fn routes(counters: &Counters) -> Line {
     let routes = [
         ("routes renewed", "renewed", counters.routes_renewed),
         ("routes taken over", "taken_over", counters.routes_taken_over),
+        ("routes refused", "refused", counters.routes_refused),
         ("routes removed", "removed", counters.routes_removed),
         ("routes closed", "closed", counters.routes_closed),
         ("routes idle", "idle", counters.routes_idle),
@@ -74,6 +74,9 @@ fn routes(counters: &Counters) -> Line {
         Figure::counter("intercept_routes_total", "What became of routes.", word, count).labelled("as", label)
     });
     let cut = [
+        ("tunnels not allowed", "not_allowed", counters.tunnels_not_allowed),
+        ("tunnels with wrong key", "wrong_key", counters.tunnels_wrong_key),
+        ("tunnels displaced", "displaced", counters.tunnels_displaced),
         ("tunnels refused", "refused", counters.tunnels_refused),
         ("tunnels silent", "silent", counters.tunnels_silent),
         ("tunnels slow", "slow", counters.tunnels_slow),
