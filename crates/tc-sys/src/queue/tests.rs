@@ -186,43 +186,56 @@ fn the_copy_range_grows_while_packets_come() {
     });
 }
 
-/// The largest packet of a transfer of 1 MB through the queue, by its own length.
-fn largest_packet(offload: Offload) -> usize {
-    in_namespace(|| {
-        run("ip link set lo mtu 1500");
-        let mut queue = open(QueueConfig { offload, ..QueueConfig::default() });
-        let listener = TcpListener::bind("127.0.0.1:5001").expect("a listener");
-        run(&format!("iptables-legacy -A OUTPUT -p tcp --sport 5001 -j NFQUEUE --queue-num {NUMBER}"));
-        let transfer = std::thread::spawn(move || {
-            let mut received = vec![0; 1 << 20];
-            let mut client = TcpStream::connect("127.0.0.1:5001").expect("a connection");
-            client.read_exact(&mut received).expect("read");
-        });
-        let accepting = std::thread::spawn(move || {
-            let (mut server, _) = listener.accept().expect("a connection");
-            server.write_all(&vec![7; 1 << 20]).expect("written");
-        });
-        let mut largest = 0;
-        while !(transfer.is_finished() && accepting.is_finished()) {
-            if socket::wait_readable(queue.as_fd(), Duration::from_millis(10)).expect("poll") {
-                let mut batch = Batch::new();
-                queue.recv(&mut batch).expect("no error");
-                assert!(batch.packets().all(|packet| packet.payload.len() <= 128));
-                largest = batch.packets().map(|packet| packet.original_len).fold(largest, usize::max);
-                decide(&mut queue, &batch, Verdict::Accept);
+/// The largest packet of a transfer of 4 MB through the queue, by its own length, and its first octets.
+fn largest_packet(program: &str, address: &'static str, offload: Offload) -> (usize, Vec<u8>) {
+    let mut queue = open(QueueConfig { offload, ..QueueConfig::default() });
+    let listener = TcpListener::bind(address).expect("a listener");
+    run(&format!("{program} -A OUTPUT -p tcp --sport 5001 -j NFQUEUE --queue-num {NUMBER}"));
+    let transfer = std::thread::spawn(move || {
+        let mut received = vec![0; 4 << 20];
+        let mut client = TcpStream::connect(address).expect("a connection");
+        client.read_exact(&mut received).expect("read");
+    });
+    let accepting = std::thread::spawn(move || {
+        let (mut server, _) = listener.accept().expect("a connection");
+        server.write_all(&vec![7; 4 << 20]).expect("written");
+    });
+    let mut largest = (0, Vec::new());
+    while !(transfer.is_finished() && accepting.is_finished()) {
+        if socket::wait_readable(queue.as_fd(), Duration::from_millis(10)).expect("poll") {
+            let mut batch = Batch::new();
+            queue.recv(&mut batch).expect("no error");
+            for packet in batch.packets() {
+                assert!(packet.payload.len() <= 128);
+                largest = largest.max((packet.original_len, packet.payload.to_vec()));
             }
+            decide(&mut queue, &batch, Verdict::Accept);
         }
-        transfer.join().expect("everything arrived");
-        largest
-    })
+    }
+    transfer.join().expect("everything arrived");
+    largest
+}
+
+#[test]
+fn a_packet_that_outgrew_its_length_field_comes_with_its_length() {
+    let (length, octets) = in_namespace(|| {
+        run("ip link set lo mtu 1500 gso_max_size 180000");
+        largest_packet("ip6tables-legacy", "[::1]:5001", Offload::Whole)
+    });
+    assert!(length > 100_000, "{length}");
+    assert_eq!(&octets[4..6], [0, 0], "the length field of IPv6");
 }
 
 #[test]
 fn a_large_packet_comes_whole_or_in_segments_as_asked_for() {
-    let whole = largest_packet(Offload::Whole);
-    assert!(whole > 10_000, "{whole}");
-    let segmented = largest_packet(Offload::Segmented);
-    assert!(segmented <= 1500, "{segmented}");
+    let largest = |offload| {
+        in_namespace(|| {
+            run("ip link set lo mtu 1500");
+            largest_packet("iptables-legacy", "127.0.0.1:5001", offload).0
+        })
+    };
+    let (whole, segmented) = (largest(Offload::Whole), largest(Offload::Segmented));
+    assert!(whole > 10_000 && segmented <= 1500, "{whole}, {segmented}");
 }
 
 #[test]
