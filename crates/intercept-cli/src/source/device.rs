@@ -12,10 +12,15 @@ use tc_sys::pcap::{DeviceCapture, DeviceConfig, PcapError};
 /// Frames that are taken from one device before the others have their turn.
 const MAX_FRAMES: usize = 512;
 
+/// Octets before the IP header, at most: of Ethernet with two VLAN tags, or of the device "any".
+const LINK_HEADERS: u32 = 22;
+
 /// All devices.
 #[derive(Debug)]
 pub(crate) struct DeviceSource {
     devices: Vec<Device>,
+    /// Octets of each frame that are captured.
+    snap: u32,
     /// Frames that came.
     captured: u64,
     /// Those without an IP packet.
@@ -34,7 +39,8 @@ impl DeviceSource {
     /// Opens all devices.
     pub(crate) fn open(configs: &[DeviceConfig]) -> Result<Self, PcapError> {
         let devices = configs.iter().map(Device::open).collect::<Result<_, _>>()?;
-        Ok(Self { devices, captured: 0, foreign: 0, lost: 0 })
+        let snap = configs.iter().map(|config| config.snap).min().unwrap_or(0);
+        Ok(Self { devices, snap, captured: 0, foreign: 0, lost: 0 })
     }
 
     /// Frames that the kernel could not hand over.
@@ -97,8 +103,16 @@ impl Source for DeviceSource {
         if more { Served::More(total) } else { Served::Drained(total) }
     }
 
-    fn give(&mut self, _octets: u16) -> io::Result<()> {
-        Err(io::Error::other("devices give headers only; use the netfilter queue"))
+    /// What is captured was decided when the devices were opened, by a program that had the privilege.
+    fn give(&mut self, octets: u16) -> io::Result<()> {
+        let wanted = u32::from(octets) + LINK_HEADERS;
+        if wanted <= self.snap {
+            return Ok(());
+        }
+        let snap = self.snap;
+        Err(io::Error::other(format!(
+            "{snap} octets of each frame are captured; start intercept with --snap {wanted}"
+        )))
     }
 
     fn report(&mut self) -> Report {
