@@ -102,8 +102,10 @@ fn a_set_up_that_works_gives_no_warning() {
         .online
         .run(&format!("{} check -x 8080-10.198.2.1:8080 -c 10.198.1.99", scene.binaries.tcpcopy.display()));
     assert!(lines.ends_with("all stations work\n"), "{lines}");
-    let status = &scene.stage.lab.target.run("ss -Htn state syn-recv");
-    assert!(status.is_empty(), "probes leave no connection behind: {status}");
+    // A client's connection may be half open at any moment, what is left behind is so for long.
+    let half_open = || scene.stage.lab.target.run("ss -Htn state syn-recv");
+    let is_over = (0..10).any(|_| half_open().is_empty());
+    assert!(is_over, "probes leave no connection behind: {}", half_open());
 }
 
 #[test]
