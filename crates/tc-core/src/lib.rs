@@ -16,6 +16,7 @@ mod reassembly;
 pub mod relay;
 mod replayer;
 mod session;
+mod table;
 #[cfg(test)]
 mod testing;
 mod timer;

@@ -13,11 +13,12 @@ use crate::compare::Comparison;
 use crate::counters::Counters;
 use crate::reassembly::Reassembler;
 use crate::session::Context;
+use crate::table::Table;
 use crate::{ClientPool, CloseReason, Mapping, ReplayConfig, Timer, Waiting};
 use entry::{Connection, Entry, RouteState, SESSION_OCTETS};
 use routes::Routes;
 use slab::Slab;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::time::Instant;
 use strays::Strays;
@@ -51,8 +52,8 @@ pub struct Replayer {
     mappings: Vec<Mapping>,
     clients: ClientPool,
     entries: Slab<Entry>,
-    by_connection: HashMap<Connection, usize>,
-    by_flow: HashMap<Flow, usize>,
+    by_connection: Table<Connection, usize>,
+    by_flow: Table<Flow, usize>,
     /// Sessions by the number of their birth, for shedding the newest.
     by_age: BTreeMap<u64, usize>,
     born: u64,
@@ -64,6 +65,8 @@ pub struct Replayer {
     octets: usize,
     /// Sessions that are busy.
     busy: usize,
+    /// Sessions whose clients are ahead of their replay.
+    behind: usize,
     /// When the first packet was captured.
     started: Option<Instant>,
     counters: Counters,
@@ -79,8 +82,8 @@ impl Replayer {
             mappings,
             clients,
             entries: Slab::new(),
-            by_connection: HashMap::new(),
-            by_flow: HashMap::new(),
+            by_connection: Table::default(),
+            by_flow: Table::default(),
             by_age: BTreeMap::new(),
             born: 0,
             ready: VecDeque::new(),
@@ -90,6 +93,7 @@ impl Replayer {
             reassembler: Reassembler::default(),
             octets: 0,
             busy: 0,
+            behind: 0,
             started: None,
             counters: Counters::default(),
             comparison: config.compare.map(|config| Box::new(Comparison::new(config))),
@@ -112,6 +116,12 @@ impl Replayer {
     #[must_use]
     pub const fn octets(&self) -> usize {
         self.octets
+    }
+
+    /// Whether a client is ahead of its replay by more than a request: then the target's next word is waited for.
+    #[must_use]
+    pub const fn is_behind(&self) -> bool {
+        self.behind > 0
     }
 
     /// The client's port belongs to another connection from here on; the session finishes by itself.
@@ -330,6 +340,9 @@ impl Replayer {
         }
         self.account(index);
         let Some(entry) = self.entries.get_mut(index) else { return };
+        let behind = entry.session.is_behind();
+        let was_behind = std::mem::replace(&mut entry.behind, behind);
+        self.behind = self.behind + usize::from(behind) - usize::from(was_behind);
         if let Some((deadline, timer)) = entry.session.poll_timeout()
             && entry.scheduled.is_none_or(|scheduled| deadline < scheduled)
         {
@@ -343,6 +356,7 @@ impl Replayer {
         self.end_compared(&mut entry);
         self.octets -= entry.octets;
         self.busy -= usize::from(entry.busy);
+        self.behind -= usize::from(entry.behind);
         self.timers.remove(index, entry.scheduled);
         self.by_age.remove(&entry.born);
         if self.by_connection.get(&entry.connection) == Some(&index) {

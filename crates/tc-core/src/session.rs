@@ -241,6 +241,16 @@ impl Session {
         wait.or_else(|| self.stream.has_hole().then_some(Waiting::Hole))
     }
 
+    /// Whether more than the next request waits for the target, or an upload does.
+    pub(crate) fn is_behind(&self) -> bool {
+        let State::Synchronized(sync) = &self.state else { return false };
+        match sync.wait {
+            Some(Wait::Answer(turn)) => self.stream.last_turn().is_some_and(|last| last > turn),
+            Some(Wait::Window | Wait::CongestionWindow) => true,
+            Some(Wait::Delivery | Wait::Quiet(_)) | None => false,
+        }
+    }
+
     /// Whether the session has something to send, or waits: for the target's acknowledgment, for an answer to its latest
     /// request, for what fills a hole.
     pub(crate) fn is_busy(&self) -> bool {

@@ -168,8 +168,8 @@ impl CaptureConfig {
     /// The receive buffer of [`CaptureConfig::default`]: 64 MiB.
     pub const RECEIVE_BUFFER: usize = 64 << 20;
 
-    /// The ring of [`CaptureConfig::default`]: 6 MiB, which holds 32 736 packets.
-    pub const RING: usize = 6 << 20;
+    /// The ring of [`CaptureConfig::default`]: 2 MiB, which holds 4096 packets.
+    pub const RING: usize = 2 << 20;
 }
 
 impl Default for CaptureConfig {

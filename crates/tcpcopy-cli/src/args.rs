@@ -120,10 +120,9 @@ pub(crate) struct Args {
     /// How to capture: ring or pnet
     ///
     /// With ring, packets come through memory that the kernel shares with tcpcopy; with pnet, through a system call
-    /// each. The ring costs less at some thousand packets a second; pnet outlasts a longer stall of tcpcopy without
-    /// losing packets.
-    #[arg(long, value_name = "BACKEND", default_value = "pnet", value_parser = backend)]
-    pub(crate) capture: Backend,
+    /// each, which costs more. The default is ring where the kernel has it.
+    #[arg(long, value_name = "BACKEND", value_parser = backend)]
+    pub(crate) capture: Option<Backend>,
 
     /// Hosts on which intercept runs
     ///

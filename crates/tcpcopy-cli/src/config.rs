@@ -81,7 +81,7 @@ impl From<Args> for Config {
         let mappings = args.mappings.0;
         let clients = args.clients.unwrap_or_default();
         Self {
-            backend: Some(args.capture),
+            backend: args.capture,
             capture: capture_config(&mappings, &clients, args.interfaces),
             targets: families(&mappings, |mapping, version| mapping.target.is_ipv4() == version.is_ipv4()),
             clients,

@@ -11,6 +11,18 @@ use tracing::warn;
 /// Packets that are sent at once.
 const MAX_BATCH: usize = 256;
 
+/// Batches that are a part of what there is to send.
+const MAX_BATCHES: usize = 2;
+
+/// What is left to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// Perhaps something.
+    Some,
+    /// Nothing.
+    None,
+}
+
 /// Sends what a replayer has.
 pub(crate) struct Outlet {
     injector: Injector,
@@ -28,12 +40,17 @@ impl Outlet {
 
     /// Sends everything that the replayer has.
     pub(crate) fn transmit(&mut self, now: Instant, replayer: &mut Replayer) {
-        loop {
+        while self.transmit_part(now, replayer) == Rest::Some {}
+    }
+
+    /// Sends a bounded part of what the replayer has.
+    pub(crate) fn transmit_part(&mut self, now: Instant, replayer: &mut Replayer) -> Rest {
+        for _ in 0..MAX_BATCHES {
             let mut poll =
                 |octets: &mut Vec<u8>| replayer.poll_transmit(now, octets).map(|sent| sent.destination);
             while self.batch.len() < MAX_BATCH && self.batch.push_with(&mut poll) {}
             if self.batch.is_empty() {
-                return;
+                return Rest::None;
             }
             let report = self.injector.send(&self.batch);
             self.batch.clear();
@@ -41,6 +58,7 @@ impl Outlet {
                 self.on_failure(now, failure);
             }
         }
+        Rest::Some
     }
 
     /// A packet that was not sent is lost like one on the wire: it is sent again when its time comes.

@@ -221,9 +221,8 @@ impl Tunnels {
     fn say(&mut self, flow: &Flow, message: &Message) {
         let pick = hash(flow);
         for slots in self.slots.chunks_mut(self.per_intercept) {
-            let mut up: Vec<_> = slots.iter_mut().filter(|slot| slot.covers(flow)).collect();
-            let count = up.len().max(1);
-            if let Some(slot) = up.get_mut(pick % count)
+            let count = slots.iter().filter(|slot| slot.covers(flow)).count().max(1);
+            if let Some(slot) = slots.iter_mut().filter(|slot| slot.covers(flow)).nth(pick % count)
                 && let State::Up(tunnel) = &mut slot.state
             {
                 tunnel.say(message);

@@ -4,7 +4,7 @@
 //! that intercept knows a flow before its SYN leaves, then packets.
 
 use crate::error::Error;
-use crate::outlet::Outlet;
+use crate::outlet::{Outlet, Rest};
 use crate::snapshot::{SessionGauges, Snapshot};
 use crate::tunnels::Tunnels;
 use crate::workers::{Order, Orders};
@@ -25,8 +25,9 @@ const CAPTURE: Token = Token(1);
 pub(crate) const FIRST_TUNNEL: usize = 16;
 
 const MAX_EVENTS: usize = 256;
-/// Captured packets that are taken before the other sources have their turn.
-const MAX_PACKETS: usize = 256;
+/// Captured packets that are taken before the other sources have their turn. Taking them is cheap, and what the kernel
+/// has no more room for is lost.
+const MAX_PACKETS: usize = 2048;
 /// A wait is never longer.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
@@ -39,6 +40,10 @@ pub(crate) struct Worker {
     alertness: Alertness,
     pacer: Pacer,
     outlet: Outlet,
+    /// Whether there may be more to send.
+    unsent: bool,
+    /// Captured packets and headers that were counted by the last turn.
+    taken: u64,
     replayer: Replayer,
     tunnels: Tunnels,
     orders: Orders,
@@ -67,6 +72,8 @@ impl Worker {
             alertness: Alertness::Awake,
             pacer: Pacer::new(now),
             outlet,
+            unsent: false,
+            taken: 0,
             replayer,
             tunnels,
             orders,
@@ -88,6 +95,7 @@ impl Worker {
             let ordered = self.wait(&mut events, now)?;
             now = Instant::now();
             self.turn(now);
+            self.pace(now);
             while let Some(order) = ordered.then(|| self.orders.next()).flatten() {
                 match order {
                     // Nobody waits for it any more if it cannot be sent.
@@ -95,6 +103,19 @@ impl Worker {
                     Order::Stop => return Ok(()),
                 }
             }
+        }
+    }
+
+    /// Decides how to wait from now on by what came in this turn.
+    fn pace(&mut self, now: Instant) {
+        let counters = self.replayer.counters();
+        let taken = counters.captured.packets + counters.target.headers;
+        let fresh = taken - std::mem::replace(&mut self.taken, taken);
+        let alertness = self.pacer.record(now, usize::try_from(fresh).unwrap_or(usize::MAX));
+        // What fails is tried again at the next turn; until then, all goes on as before.
+        if alertness != self.alertness && watch(&*self.capture, alertness, self.poll.registry()).is_ok() {
+            self.alertness = alertness;
+            self.capture_readiness = Readiness::Ready;
         }
     }
 
@@ -114,12 +135,18 @@ impl Worker {
             self.tunnels.announce(&flow);
         }
         self.tunnels.write(now, &mut self.replayer);
-        self.outlet.transmit(now, &mut self.replayer);
+        self.unsent = self.outlet.transmit_part(now, &mut self.replayer) == Rest::Some;
     }
 
     /// Waits until something is to be done; whether there may be orders.
     fn wait(&mut self, events: &mut Events, now: Instant) -> Result<bool, Error> {
-        match self.poll.poll(events, Some(self.patience(now))) {
+        let mut patience = self.patience(now);
+        // While no replay is held up, the target's headers may wait like the captured packets.
+        if self.alertness == Alertness::Napping && !self.replayer.is_behind() && !patience.is_zero() {
+            std::thread::sleep(patience.min(Pacer::NAP));
+            patience = Duration::ZERO;
+        }
+        match self.poll.poll(events, Some(patience)) {
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(false),
             Err(error) => return Err(failed_to_wait(error).into()),
@@ -141,7 +168,7 @@ impl Worker {
             self.replayer.poll_timeout().map(|(deadline, _)| deadline),
             self.capture_readiness.deadline(now),
             self.tunnels.deadline(),
-            self.tunnels.has_work().then_some(now),
+            (self.unsent || self.tunnels.has_work()).then_some(now),
         ];
         let wait =
             deadlines.into_iter().flatten().min().map(|deadline| deadline.saturating_duration_since(now));
@@ -149,13 +176,13 @@ impl Worker {
     }
 
     fn take_captured(&mut self, now: Instant) -> Readiness {
-        for taken in 0..MAX_PACKETS {
+        for _ in 0..MAX_PACKETS {
             match self.capture.next_packet() {
                 Ok(Some(packet)) => {
                     trace!("captured a packet of {} octets", packet.len());
                     self.replayer.handle_client_packet(now, packet);
                 }
-                Ok(None) => return self.captured_all(now, taken),
+                Ok(None) => return self.captured_all(now),
                 Err(error) => {
                     if let Some(left_out) = self.lines.admit(now) {
                         warn!("cannot read captured packets: {}{left_out}", reason(&error));
@@ -164,17 +191,11 @@ impl Worker {
                 }
             }
         }
-        self.pacer.record(now, MAX_PACKETS);
         Readiness::Ready
     }
 
-    /// When to look again, after a look that found so many packets and then none.
-    fn captured_all(&mut self, now: Instant, packets: usize) -> Readiness {
-        let alertness = self.pacer.record(now, packets);
-        // What fails is tried again at the next look; until then, all goes on as before.
-        if alertness != self.alertness && watch(&*self.capture, alertness, self.poll.registry()).is_ok() {
-            self.alertness = alertness;
-        }
+    /// When to look again, after a look that found no more packets.
+    fn captured_all(&self, now: Instant) -> Readiness {
         match self.alertness {
             Alertness::Awake => Readiness::Drained,
             Alertness::Napping => Readiness::RetryAt(now + Pacer::NAP),

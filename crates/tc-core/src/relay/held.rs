@@ -2,8 +2,8 @@
 
 use super::deadlines::Deadlines;
 use super::{Counters, RelayConfig};
+use crate::table::Table;
 use slab::Slab;
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use tc_proto::tunnel::Response;
 use tc_proto::{Flags, Flow};
@@ -33,7 +33,7 @@ impl HeldFlow {
 /// All held headers, bounded in number.
 #[derive(Debug)]
 pub(super) struct HeldHeaders {
-    by_flow: HashMap<Flow, usize>,
+    by_flow: Table<Flow, usize>,
     flows: Slab<HeldFlow>,
     deadlines: Deadlines<usize>,
     len: usize,
@@ -46,7 +46,7 @@ pub(super) struct HeldHeaders {
 impl HeldHeaders {
     pub(super) fn new(config: &RelayConfig) -> Self {
         Self {
-            by_flow: HashMap::new(),
+            by_flow: Table::default(),
             flows: Slab::new(),
             deadlines: Deadlines::new(),
             len: 0,

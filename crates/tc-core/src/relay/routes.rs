@@ -2,8 +2,8 @@
 
 use super::deadlines::Deadlines;
 use super::{Counters, RelayConfig, TunnelId};
+use crate::table::Table;
 use slab::Slab;
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use tc_proto::{Flags, Flow, Segment, TargetHeader};
 
@@ -50,7 +50,7 @@ pub(super) enum Announcement {
 /// All routes. A route has exactly one deadline at a time.
 #[derive(Debug)]
 pub(super) struct Routes {
-    by_flow: HashMap<Flow, usize>,
+    by_flow: Table<Flow, usize>,
     table: Slab<Route>,
     deadlines: Deadlines<usize>,
     max: usize,
@@ -63,7 +63,7 @@ impl Routes {
     pub(super) fn new(config: &RelayConfig) -> Self {
         let room = config.initial_routes.min(config.max_routes);
         Self {
-            by_flow: HashMap::with_capacity(room),
+            by_flow: Table::with_capacity_and_hasher(room, ahash::RandomState::default()),
             table: Slab::with_capacity(room),
             deadlines: Deadlines::new(),
             max: config.max_routes.max(1),

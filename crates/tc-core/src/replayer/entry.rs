@@ -25,6 +25,7 @@ pub(super) enum RouteState {
 }
 
 /// A session and what the replayer keeps about it.
+#[expect(clippy::struct_excessive_bools, reason = "each is a place of its own in the replayer's books")]
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) connection: Connection,
@@ -37,6 +38,8 @@ pub(super) struct Entry {
     pub(super) ready: bool,
     /// Whether the client's port belongs to another session.
     pub(super) detached: bool,
+    /// Whether the client is ahead of its replay by more than a request.
+    pub(super) behind: bool,
     /// Its deadline in the timer queue.
     pub(super) scheduled: Option<Instant>,
     /// The part of the replayer's memory that was counted for it.
@@ -58,6 +61,7 @@ impl Entry {
             scheduled: None,
             octets: 0,
             busy: false,
+            behind: false,
         }
     }
 }

@@ -8,6 +8,8 @@ use tc_proto::{Flags, PacketRef, SeqNum};
 /// A captured segment further ahead than this is junk: no window reaches there (RFC 7323, section 2.3 allows
 /// 2^30, no Linux host by default more than 2^24).
 const MAX_AHEAD: usize = 1 << 24;
+/// So many segments are looked at one by one before all of them are searched.
+const NEAR: usize = 4;
 /// Octets of an empty buffer that are kept for the next request.
 const RETAINED_OCTETS: usize = 4096;
 /// Octets that may wait behind a hole.
@@ -90,6 +92,11 @@ impl ClientStream {
     /// The turn that ends the stream: that of the last data, or the next when the client had an answer to it.
     pub(crate) fn end_turn(&self, end: End) -> Turn {
         self.turn.unwrap_or(0) + Turn::from(end.answered)
+    }
+
+    /// The turn of the last data.
+    pub(crate) const fn last_turn(&self) -> Option<Turn> {
+        self.turn
     }
 
     /// Whether data waits behind a hole.
@@ -330,7 +337,14 @@ impl ClientStream {
             first.seq += cut;
             first.len -= cut;
         }
-        if self.octets.is_empty() && self.octets.capacity() > RETAINED_OCTETS {
+        if self.octets.capacity() > RETAINED_OCTETS {
+            self.release_memory();
+        }
+    }
+
+    /// Keeps no memory for data when there is no data.
+    pub(crate) fn release_memory(&mut self) {
+        if self.octets.is_empty() {
             self.octets = VecDeque::new();
             self.segments = VecDeque::new();
         }
@@ -338,8 +352,14 @@ impl ClientStream {
 
     /// The segment that holds the octet at `seq`.
     pub(crate) fn segment_at(&self, seq: SeqNum) -> Option<&Captured> {
-        let index = self.segments.partition_point(|segment| segment.end().at_or_before(seq));
+        let index = self.index_at(seq);
         self.segments.get(index).filter(|segment| segment.seq.at_or_before(seq))
+    }
+
+    /// The index of the first segment that ends behind `seq`: nearly always one of the first, however many there are.
+    fn index_at(&self, seq: SeqNum) -> usize {
+        let first = self.segments.iter().take(NEAR).position(|segment| segment.end().after(seq));
+        first.unwrap_or_else(|| self.segments.partition_point(|segment| segment.end().at_or_before(seq)))
     }
 
     /// `len` octets from `seq` on, in the two parts of the ring that holds them. Fewer when the stream ends before.

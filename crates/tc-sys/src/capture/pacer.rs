@@ -26,7 +26,7 @@ pub struct Pacer {
 
 impl Pacer {
     /// The time between two looks, and so the most that a packet is late.
-    pub const NAP: Duration = Duration::from_millis(1);
+    pub const NAP: Duration = Duration::from_millis(2);
 
     /// How long the past is that decides.
     const WINDOW: Duration = Duration::from_millis(16);
@@ -90,9 +90,9 @@ mod tests {
     fn few_packets_wake_the_reader_and_many_wait_for_it() {
         for (rate, woken, expected) in [
             (10, 10, Alertness::Awake),
-            (1_000, 1_000, Alertness::Awake),
-            (5_000, 1_100, Alertness::Napping),
-            (100_000, 3_000, Alertness::Napping),
+            (500, 500, Alertness::Awake),
+            (5_000, 600, Alertness::Napping),
+            (100_000, 2_600, Alertness::Napping),
         ] {
             let start = Instant::now();
             let (looks, last) = second(&mut Pacer::new(start), start, Duration::from_secs(1) / rate);

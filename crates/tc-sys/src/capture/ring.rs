@@ -5,7 +5,7 @@
 //! fixed time after the first one; it has to spend a block on each such time, so that a small ring holds milliseconds of
 //! traffic, however little there is; and its timer runs while nothing comes.
 //!
-//! Frames are small, as most packets are. A larger packet waits whole in the receive buffer of the socket, in the
+//! Frames hold what most requests are: some hundred octets. A larger packet waits whole in the receive buffer of the socket, in the
 //! same order, and its frame says so. The frames are resident memory of this program; the receive buffer is not.
 
 use std::io;

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::options::{length_of, set};
 
 /// Octets of a frame. What does not fit, with [`OFFSET`], waits in the socket's receive buffer, whole.
-pub(crate) const FRAME: usize = 192;
+pub(crate) const FRAME: usize = 512;
 
 /// Octets before the packet in its frame.
 #[cfg(test)]
