@@ -10,6 +10,10 @@ const INITIAL_WINDOW: usize = 10;
 /// Duplicate acknowledgments that mean a loss (RFC 5681, section 3.2).
 const DUP_THRESHOLD: usize = 3;
 
+/// After so many timeouts in a row segments have at most so many octets: the path may not carry larger ones, and nobody
+/// tells us (RFC 4821, sections 5.2 and 7.7; RFC 2923, section 2.1).
+const BLACK_HOLE: [(u32, usize); 2] = [(3, 1200), (6, 500)];
+
 /// How a loss was noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cause {
@@ -258,6 +262,10 @@ impl Sender {
         }
         self.timeouts += 1;
         self.rtt.back_off();
+        let suspects = BLACK_HOLE
+            .iter()
+            .filter(|(timeouts, octets)| *timeouts <= self.timeouts && *octets < self.flight());
+        self.mss = suspects.map(|(_, octets)| *octets).fold(self.mss, usize::min);
         self.cwnd = self.mss;
         self.dup_acks = 0;
         self.timed = None;

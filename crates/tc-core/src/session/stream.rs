@@ -199,12 +199,16 @@ impl ClientStream {
         offered
     }
 
-    /// A RST counts within the window only: at the next octet, or somewhat ahead when data was not captured. One
+    /// A RST counts within the window only: at the next octet, or once what is missing before it came or was given up. One
     /// that acknowledges nothing answers data that came too late: the client had been answered then.
     fn reset(&mut self, segment: &Held<&[u8]>, ahead: i32) -> Offered {
         let in_window = (0..=MAX_AHEAD).contains(&usize::try_from(ahead).unwrap_or(usize::MAX));
         if !in_window || self.end.is_some_and(|end| end.kind == EndKind::Reset) {
             return Offered::OutOfWindow;
+        }
+        // It may have overtaken data.
+        if ahead > 0 && self.end.is_none() {
+            return self.hold(*segment);
         }
         let answered = if segment.flags.contains(Flags::ACK) {
             self.ack.is_some_and(|last| segment.ack.is_after(last))
@@ -230,7 +234,9 @@ impl ClientStream {
 
     fn fill_from_held(&mut self) {
         while let Some(held) = self.held.take_at_or_before(self.next) {
-            if held.end().after(self.next) || held.ends() {
+            if held.flags.contains(Flags::RST) {
+                self.reset(&held.borrowed(), 0);
+            } else if held.end().after(self.next) || held.ends() {
                 self.append(held.borrowed());
             }
         }
