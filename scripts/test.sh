@@ -57,6 +57,8 @@ PACKAGES=(
     ip:iproute2
     iptables
     libc6-dev
+    mariadb:mariadb-client-core
+    mariadbd:mariadb-server-core
     libpcap-dev
     nginx:nginx-light
     perl:perl-base
@@ -127,9 +129,12 @@ END_TO_END=(
     ipv6
     offline
     operation
+    options
+    pairs
     privileges
     replication
     resilience
+    servers
     sources
     tunnel
 )

@@ -263,15 +263,21 @@ impl Replayer {
         self.timers.next().into_iter().chain(reassembly).min_by_key(|(deadline, _)| *deadline)
     }
 
-    /// Ends the newest sessions until the others fit: those that are known longest are worth most.
+    /// Ends the newest sessions until the others fit: those that are known longest are worth most. What is shed is not
+    /// remembered, and counts no more.
     fn shed(&mut self, now: Instant) {
         while self.octets > self.config.max_octets {
             let Some((_, index)) = self.by_age.pop_last() else { return };
             let Some(entry) = self.entries.get_mut(index) else { continue };
             let mut cx = Context { now, config: &self.config, counters: &mut self.counters };
             entry.session.close(&mut cx, CloseReason::Shed);
+            entry.detached = true;
+            self.octets -= std::mem::take(&mut entry.octets);
+            let connection = entry.connection;
+            if self.by_connection.get(&connection) == Some(&index) {
+                self.by_connection.remove(&connection);
+            }
             self.make_ready(index);
-            self.account(index);
         }
     }
 

@@ -42,6 +42,10 @@ use tc_proto::{Flow, IpFields, PacketRef, SeqNum};
 /// four minutes; nothing but a repeated FIN is expected here).
 const LINGER: Duration = Duration::from_secs(2);
 
+/// How many times longer than its connection a silent client is remembered: two hours by default, the time after which
+/// a host asks whether the other side lives (RFC 9293, section 3.8.4).
+const MEMORY_FACTOR: u32 = 10;
+
 /// How long the target may take to close behind the client.
 const CLOSING_LIMIT: Duration = Duration::from_mins(1);
 /// Timeouts in a row after which the target is given up (R2 of RFC 9293, section 3.8.3).
@@ -364,12 +368,19 @@ impl Session {
         self.wants_flow = self.stream.first_turn().is_some();
     }
 
+    /// How long a silent client is remembered that has no connection to the target: without that, its next request could
+    /// not be told from the middle of one.
+    fn memory_limit(cx: &Context<'_>) -> Duration {
+        cx.config.keepalive_timeout * MEMORY_FACTOR
+    }
+
     /// Starts the time anew after which a silent session is closed.
     fn restart_idle_timer(&mut self, cx: &Context<'_>) {
         let limit = match &self.state {
             State::Lingering { .. } => return,
             State::Idle if self.stream.end().is_some() => return,
             State::Synchronized(sync) if sync.snd.nxt.after(self.stream.next()) => CLOSING_LIMIT,
+            State::Idle if self.stream.is_following() => Self::memory_limit(cx),
             State::Synchronized(_) | State::Idle | State::Routing | State::SynSent(_) | State::Closed => {
                 cx.config.session_timeout
             }

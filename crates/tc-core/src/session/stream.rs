@@ -99,6 +99,11 @@ impl ClientStream {
         self.turn
     }
 
+    /// Whether the place in the client's stream is known, and the client may go on.
+    pub(crate) const fn is_following(&self) -> bool {
+        matches!(self.mode, Mode::Following) && self.end.is_none()
+    }
+
     /// Whether data waits behind a hole.
     pub(crate) fn has_hole(&self) -> bool {
         !self.held.is_empty()

@@ -94,13 +94,17 @@ impl Session {
             self.timers.set(Timer::Idle, cx.now + longer);
             return;
         }
+        let remembered = self.is_live() && self.stream.is_following();
         if self.is_live() {
             cx.counters.sessions.count_closed(CloseReason::Idle);
             self.reset = self.reset_of_open_connection();
         }
         cx.counters.requests.given_up += self.stream.skip_to_request(self.stream.next());
-        self.state = State::Closed;
         self.timers.stop_all();
+        self.state = if remembered { State::Idle } else { State::Closed };
+        if remembered {
+            self.timers.set(Timer::Idle, cx.now + Self::memory_limit(cx));
+        }
     }
 
     /// Whether the connection is open, everything was sent and acknowledged, and the client may go on.
