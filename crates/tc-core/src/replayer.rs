@@ -6,6 +6,7 @@ mod fragments;
 mod intake;
 mod recording;
 mod routes;
+mod shedding;
 mod strays;
 mod timers;
 
@@ -14,11 +15,11 @@ use crate::counters::Counters;
 use crate::reassembly::Reassembler;
 use crate::session::Context;
 use crate::table::Table;
-use crate::{ClientPool, CloseReason, Mapping, ReplayConfig, Timer, Waiting};
+use crate::{ClientPool, Mapping, ReplayConfig, Timer, Waiting};
 use entry::{Connection, Entry, RouteState, SESSION_OCTETS};
 use routes::Routes;
 use slab::Slab;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Instant;
 use strays::Strays;
@@ -56,6 +57,8 @@ pub struct Replayer {
     by_flow: Table<Flow, usize>,
     /// Sessions by the number of their birth, for shedding the newest.
     by_age: BTreeMap<u64, usize>,
+    /// The births of sessions that are kept only to know where their clients stand.
+    silent: BTreeSet<u64>,
     born: u64,
     ready: VecDeque<usize>,
     timers: TimerQueue,
@@ -85,6 +88,7 @@ impl Replayer {
             by_connection: Table::default(),
             by_flow: Table::default(),
             by_age: BTreeMap::new(),
+            silent: BTreeSet::new(),
             born: 0,
             ready: VecDeque::new(),
             timers: TimerQueue::default(),
@@ -263,24 +267,6 @@ impl Replayer {
         self.timers.next().into_iter().chain(reassembly).min_by_key(|(deadline, _)| *deadline)
     }
 
-    /// Ends the newest sessions until the others fit: those that are known longest are worth most. What is shed is not
-    /// remembered, and counts no more.
-    fn shed(&mut self, now: Instant) {
-        while self.octets > self.config.max_octets {
-            let Some((_, index)) = self.by_age.pop_last() else { return };
-            let Some(entry) = self.entries.get_mut(index) else { continue };
-            let mut cx = Context { now, config: &self.config, counters: &mut self.counters };
-            entry.session.close(&mut cx, CloseReason::Shed);
-            entry.detached = true;
-            self.octets -= std::mem::take(&mut entry.octets);
-            let connection = entry.connection;
-            if self.by_connection.get(&connection) == Some(&index) {
-                self.by_connection.remove(&connection);
-            }
-            self.make_ready(index);
-        }
-    }
-
     /// Counts the memory of a session anew, and whether it is busy.
     fn account(&mut self, index: usize) {
         let Some(entry) = self.entries.get_mut(index) else { return };
@@ -349,6 +335,9 @@ impl Replayer {
         let behind = entry.session.is_behind();
         let was_behind = std::mem::replace(&mut entry.behind, behind);
         self.behind = self.behind + usize::from(behind) - usize::from(was_behind);
+        if entry.session.is_silent() {
+            self.silent.insert(entry.born);
+        }
         if let Some((deadline, timer)) = entry.session.poll_timeout()
             && entry.scheduled.is_none_or(|scheduled| deadline < scheduled)
         {
@@ -365,6 +354,7 @@ impl Replayer {
         self.behind -= usize::from(entry.behind);
         self.timers.remove(index, entry.scheduled);
         self.by_age.remove(&entry.born);
+        self.silent.remove(&entry.born);
         if self.by_connection.get(&entry.connection) == Some(&index) {
             self.by_connection.remove(&entry.connection);
         }

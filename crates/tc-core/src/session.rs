@@ -219,6 +219,12 @@ impl Session {
         matches!(self.state, State::Routing | State::SynSent(_) | State::Synchronized(_))
     }
 
+    /// Whether it is kept only to know where the client stands: there is no connection to the target and nothing to send.
+    pub(crate) fn is_silent(&self) -> bool {
+        let idle = matches!(self.state, State::Idle) && self.reset.is_none() && !self.wants_flow;
+        idle && self.stream.is_following() && self.stream.first_turn().is_none()
+    }
+
     /// Whether nothing of the session needs to be kept.
     pub(crate) const fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed) && self.reset.is_none()

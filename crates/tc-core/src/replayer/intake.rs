@@ -136,8 +136,7 @@ impl Replayer {
         arrival: Arrival<'_>,
         make: impl FnOnce(&Context<'_>, &PacketRef<'_>) -> Session,
     ) -> Option<usize> {
-        let full = self.entries.len() >= self.config.max_sessions || self.octets >= self.config.max_octets;
-        if full || !self.clients.serves(arrival.target) {
+        if !self.has_room() || !self.clients.serves(arrival.target) {
             self.counters.captured.refused += 1;
             return None;
         }
