@@ -125,6 +125,7 @@ say "" "TCPCOPY_BIN=$TCPCOPY_BIN" "INTERCEPT_BIN=$INTERCEPT_BIN"
 END_TO_END=(
     check
     command_line
+    compare
     harness
     ipv6
     offline

@@ -17,6 +17,8 @@ use mio::{Events, Interest, Poll, Token};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use slab::Slab;
 
+use crate::content::Fnv;
+use crate::http::Request;
 use connection::{Connection, Next};
 use log::RecordLog;
 
@@ -40,6 +42,9 @@ pub struct Options {
     /// How long to wait before each answer.
     #[arg(long, default_value_t = 0)]
     pub delay_ms: u64,
+    /// Answer one request of so many with status 500; which ones follows from their names.
+    #[arg(long)]
+    pub error_each: Option<u64>,
     /// Close the connection after each answer.
     #[arg(long)]
     pub close_each: bool,
@@ -55,6 +60,18 @@ pub struct Options {
     /// Read at most this many octets of a connection in 10 ms, so that its window closes.
     #[arg(long)]
     pub slow_read: Option<usize>,
+}
+
+impl Options {
+    fn status(&self, request: &Request) -> u16 {
+        if self.error_each.is_some_and(|each| is_error(&request.id, each)) { 500 } else { 200 }
+    }
+}
+
+/// Whether the request of this name is one of those that are answered with status 500.
+#[must_use]
+pub fn is_error(id: &str, each: u64) -> bool {
+    Fnv::of(id.as_bytes()).is_multiple_of(each)
 }
 
 /// Serves until SIGTERM or SIGINT.

@@ -112,7 +112,7 @@ fn parse_request(head: &[u8]) -> Result<(Request, u64), Malformed> {
     let text = str::from_utf8(head).map_err(|_| Malformed)?;
     let path = text.split(' ').nth(1).ok_or(Malformed)?;
     let answer_len = match path.strip_prefix("/bytes/") {
-        Some(len) => len.parse().map_err(|_| Malformed)?,
+        Some(rest) => rest.split('/').next().unwrap_or_default().parse().map_err(|_| Malformed)?,
         None => DEFAULT_ANSWER_LEN,
     };
     let body_len = match header(text, "Content-Length") {
@@ -136,7 +136,8 @@ fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
 pub fn write_request(id: &str, host: &str, answer_len: usize, body_len: usize) -> Vec<u8> {
     let method = if body_len == 0 { "GET" } else { "POST" };
     let mut octets =
-        format!("{method} /bytes/{answer_len} HTTP/1.1\r\nHost: {host}\r\n{ID_HEADER}: {id}\r\n").into_bytes();
+        format!("{method} /bytes/{answer_len}/{id} HTTP/1.1\r\nHost: {host}\r\n{ID_HEADER}: {id}\r\n")
+            .into_bytes();
     if body_len > 0 {
         octets.extend_from_slice(format!("Content-Length: {body_len}\r\n").as_bytes());
     }
@@ -145,12 +146,12 @@ pub fn write_request(id: &str, host: &str, answer_len: usize, body_len: usize) -
     octets
 }
 
-/// The octets of the answer to `request` by the server `name`. Its content follows from the octets of the request.
+/// The octets of the answer to `request` by the server `name`, with this status. Its content follows from the octets of the request.
 #[must_use]
-pub fn write_answer(request: &Request, name: &str, connection: &str) -> Vec<u8> {
+pub fn write_answer(request: &Request, status: u16, name: &str, connection: &str) -> Vec<u8> {
     let (id, len) = (&request.id, request.answer_len);
     let mut octets = format!(
-        "HTTP/1.1 200 OK\r\nServer: {name}\r\n{ID_HEADER}: {id}\r\nConnection: {connection}\r\n\
+        "HTTP/1.1 {status} X\r\nServer: {name}\r\n{ID_HEADER}: {id}\r\nConnection: {connection}\r\n\
          Content-Length: {len}\r\n\r\n"
     )
     .into_bytes();
@@ -262,7 +263,7 @@ mod tests {
     fn an_answer_belongs_to_its_request_and_its_server() {
         let octets = write_request("a-0-0", "online", 5000, 0);
         let (_, requests) = read_in_pieces(&octets, 4096);
-        let answer = write_answer(&requests[0], "online", "keep-alive");
+        let answer = write_answer(&requests[0], 200, "online", "keep-alive");
         let read = |server: &str, answer: &[u8]| AnswerReader::new(&octets).read(answer, server, "a-0-0");
         assert_eq!(read("online", &answer), Some(Ok(())));
         assert!(matches!(read("target", &answer), Some(Err(_))));

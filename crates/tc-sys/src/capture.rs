@@ -10,9 +10,11 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::RawFd;
+use std::time::SystemTime;
 
 use crate::{Families, SysError};
 
+mod answers;
 mod fanout;
 pub mod filter;
 mod pacer;
@@ -20,6 +22,7 @@ mod pnet;
 mod ring;
 mod socket;
 
+pub use answers::{AnswerCapture, AnswerConfig, CapturedAnswer};
 pub use filter::FilterError;
 pub use pacer::{Alertness, Pacer};
 pub use pnet::PnetCapture;
@@ -99,12 +102,31 @@ pub trait Capture: Send {
     /// The capture stays usable; go on calling.
     fn next_packet(&mut self) -> io::Result<Option<&[u8]>>;
 
+    /// The same, with the time at which the kernel got it, if that is known. The first call may switch such times on,
+    /// which takes a moment.
+    ///
+    /// # Errors
+    ///
+    /// As [`next_packet`](Self::next_packet).
+    fn next_stamped(&mut self) -> io::Result<Option<Stamped<'_>>> {
+        Ok(self.next_packet()?.map(|octets| Stamped { octets, stamp: None }))
+    }
+
     /// What the kernel counted since the capture was opened.
     ///
     /// # Errors
     ///
     /// What getsockopt(2) of `PACKET_STATISTICS` reports.
     fn statistics(&mut self) -> io::Result<CaptureStatistics>;
+}
+
+/// A captured packet, and when the kernel got it.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamped<'a> {
+    /// The packet, from its IP header on.
+    pub octets: &'a [u8],
+    /// The time, if it is known.
+    pub stamp: Option<SystemTime>,
 }
 
 /// Packets counted by the kernel since a capture was opened.

@@ -133,6 +133,11 @@ pub trait Program: Sized {
         on_signal: impl FnMut(Signal) -> Flow,
         metrics: Option<MetricsServer>,
     ) -> Result<(), Self::Error>;
+
+    /// The exit code after a run that was stopped on request.
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::SUCCESS
+    }
 }
 
 impl Life {
@@ -206,7 +211,7 @@ impl Life {
         match result {
             Ok(()) => {
                 info!("{} stopped", self.name);
-                ExitCode::SUCCESS
+                started.program.exit_code()
             }
             Err(failure) => {
                 error!("{failure}");

@@ -37,6 +37,9 @@ Examples:
   Replay one of this host's addresses, clients spread over a network, intercept on another host:
       tcpcopy -x 192.0.2.7:80-10.16.12.11:8080 -c 10.16.13.0/24 -s 10.16.12.20
 
+  Compare the answers, and fail when the new system is slower or answers less:
+      tcpcopy -x 80-10.16.12.11:80 -c 10.16.12.12 --report report.html --fail-if 'p99_ratio > 1.2' --fail-if 'missing > 0'
+
 Commands:
   tcpcopy check ARGUMENTS  say which station of a packet's way does not work, and what mends it; changes nothing
 
@@ -50,6 +53,7 @@ Exit status:
   0  stopped on request; with -d: started; files: all was replayed and answered
   1  failed while starting or running; files: something was lost
   2  wrong usage
+  3  stopped on request, and a condition of --fail-if holds
 
 Privileges:
   CAP_NET_RAW for capture and injection, CAP_NET_ADMIN for large buffers: run with sudo, install setuid root, or:
@@ -240,6 +244,9 @@ pub(crate) struct Args {
     pub(crate) rtt: Option<u16>,
 
     #[command(flatten)]
+    pub(crate) compare: CompareArgs,
+
+    #[command(flatten)]
     pub(crate) common: CommonArgs,
 }
 
@@ -271,7 +278,7 @@ impl Arguments for Args {
         if self.keepalive_timeout.is_some_and(|keepalive| keepalive < self.session_timeout) {
             return Err("-k is less than -t; give it the same or more".to_owned());
         }
-        Ok(())
+        self.compare.check(&self.common)
     }
 }
 
@@ -295,6 +302,12 @@ impl Args {
         }
         if self.threads > 1 {
             return Err("--threads is for live traffic; files are replayed by one".to_owned());
+        }
+        if self.compare.is_wanted() {
+            return Err(
+                "--compare, --report and --fail-if are for live traffic; answers in files are not compared yet"
+                    .to_owned(),
+            );
         }
         Ok(())
     }
@@ -457,5 +470,8 @@ fn rtt(text: &str) -> Result<u16, String> {
     number(text, 1..=60_000)
 }
 
+mod compare;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use compare::CompareArgs;

@@ -3,10 +3,12 @@
 use crate::args::{Args, Peer};
 use crate::greeting::Terms;
 use crate::offline::{Input, OfflineConfig, Speed};
+use crate::report::ReportConfig;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
+use tc_core::compare::{CompareConfig, Detail};
 use tc_core::{Admission, ClientPool, Join, Mapping, Pace, Ramp, ReplayConfig, RouteScope};
 use tc_sys::capture::{Backend, CaptureConfig, CaptureRule};
 use tc_sys::{Families, SysError, key_file};
@@ -16,6 +18,9 @@ const KEEPALIVE_MARGIN: u32 = 120;
 
 /// At the speed of the target the files stand still from time to time, and what fills a hole waits in them.
 const HOLE_LIMIT_UNLIMITED: Duration = Duration::from_mins(1);
+
+/// Octets of each answer that are compared: a status line.
+const PAYLOAD: u16 = 64;
 
 /// What follows when an intercept cannot be reached at the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +58,8 @@ pub(crate) struct Config {
     pub(crate) mappings: Vec<Mapping>,
     pub(crate) origin: Origin,
     pub(crate) replay: ReplayConfig,
+    /// How the comparison of answers is reported, if there is one.
+    pub(crate) report: Option<ReportConfig>,
     /// What `-x` said, for the log.
     pub(crate) target: String,
     pub(crate) threads: u16,
@@ -78,6 +85,7 @@ impl From<Args> for Config {
         let target = args.mappings.to_string();
         let origin = origin(&args);
         let replay = replay_config(&args, &origin);
+        let report = report_config(&args);
         let mappings = args.mappings.0;
         let clients = args.clients.unwrap_or_default();
         Self {
@@ -90,10 +98,11 @@ impl From<Args> for Config {
             mappings,
             origin,
             replay,
+            payload: if report.is_some() { PAYLOAD } else { 0 },
+            report,
             target,
             threads: args.threads,
             key_file: args.key_file,
-            payload: 0,
             unreachable: if args.lonely { Unreachable::Wait } else { Unreachable::Fail },
         }
     }
@@ -134,7 +143,7 @@ fn replay_config(args: &Args, origin: &Origin) -> ReplayConfig {
     ReplayConfig {
         origin: packets_from,
         hole_limit,
-        pace: if args.no_wait { Pace::Unanswered } else { Pace::Answered },
+        pace: pace(args),
         admission,
         mtu: args.mtu.into(),
         mss: args.mss,
@@ -142,8 +151,31 @@ fn replay_config(args: &Args, origin: &Origin) -> ReplayConfig {
         session_timeout: seconds(args.session_timeout),
         keepalive_timeout: seconds(args.keepalive_timeout.unwrap_or(args.session_timeout + KEEPALIVE_MARGIN)),
         max_octets: (args.memory as usize) << 20,
+        compare: compare_config(args),
         ..defaults
     }
+}
+
+const fn pace(args: &Args) -> Pace {
+    match (args.no_wait, args.compare.is_wanted()) {
+        (true, _) => Pace::Unanswered,
+        (false, true) => Pace::Heard,
+        (false, false) => Pace::Answered,
+    }
+}
+
+fn compare_config(args: &Args) -> Option<CompareConfig> {
+    let detail = if args.compare.report_paths { Detail::Paths } else { Detail::Anonymous };
+    args.compare.is_wanted().then(|| CompareConfig { origin: Instant::now(), detail })
+}
+
+fn report_config(args: &Args) -> Option<ReportConfig> {
+    args.compare.is_wanted().then(|| ReportConfig {
+        files: args.compare.report.clone(),
+        conditions: args.compare.fail_if.clone(),
+        target: args.mappings.to_string(),
+        started: SystemTime::now(),
+    })
 }
 
 /// The versions of IP for which `serves` holds with at least one mapping. It gets an address of each version.

@@ -2,13 +2,15 @@
 
 use crate::error::Error;
 use crate::figures::figures;
+use crate::report::Reporter;
 use crate::statistics::Statistics;
 use crate::worker::Worker;
-use crate::workers::Workers;
+use crate::workers::{Extent, Workers};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use std::io::{self, ErrorKind};
 use std::os::fd::AsRawFd;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tc_sys::SysError;
@@ -19,6 +21,8 @@ const SIGNALS: Token = Token(0);
 const FAILURES: Token = Token(1);
 const METRICS: Token = Token(2);
 const MAX_EVENTS: usize = 8;
+/// The exit code when a condition of `--fail-if` holds.
+const FAILED_BY_CONDITION: u8 = 3;
 
 /// The program, ready to run.
 pub(crate) struct Driver {
@@ -27,18 +31,25 @@ pub(crate) struct Driver {
     signals: SignalFd,
     /// Those that have not been started.
     workers: Vec<Worker>,
+    /// What becomes of the comparison, where answers are compared.
+    report: Option<Reporter>,
+    failed: bool,
 }
 
 impl Driver {
     /// The program of these workers. `signals` was opened before any thread was started.
-    pub(crate) fn new(signals: SignalFd, workers: Vec<Worker>) -> Result<Self, Error> {
+    pub(crate) fn new(
+        signals: SignalFd,
+        workers: Vec<Worker>,
+        report: Option<Reporter>,
+    ) -> Result<Self, Error> {
         let poll = Poll::new().map_err(failed_to_wait)?;
         let registry = poll.registry();
         registry
             .register(&mut SourceFd(&signals.as_raw_fd()), SIGNALS, Interest::READABLE)
             .map_err(failed_to_wait)?;
         let bell = Arc::new(Waker::new(registry, FAILURES).map_err(failed_to_wait)?);
-        Ok(Self { poll, bell, signals, workers })
+        Ok(Self { poll, bell, signals, workers, report, failed: false })
     }
 
     /// Starts the workers, and ends them at a signal that `on_signal` answers with [`Flow::Stop`], or when one fails.
@@ -80,9 +91,9 @@ impl Driver {
             while let Some(signal) = self.signals.next_signal().map_err(failed_to_wait)? {
                 match on_signal(signal) {
                     Flow::Continue => {}
-                    Flow::Report => statistics.report(now, &workers.snapshot(), Detail::All),
+                    Flow::Report => self.report(now, workers, &mut statistics, Extent::SoFar),
                     Flow::Stop => {
-                        statistics.report(now, &workers.snapshot(), Detail::Occurred);
+                        self.report(now, workers, &mut statistics, Extent::Whole);
                         return Ok(());
                     }
                 }
@@ -94,6 +105,20 @@ impl Driver {
                 statistics.report(now, &workers.snapshot(), Detail::Occurred);
             }
         }
+    }
+
+    fn report(&mut self, now: Instant, workers: &mut Workers, statistics: &mut Statistics, extent: Extent) {
+        let snapshot = workers.snapshot();
+        let detail = if extent == Extent::Whole { Detail::Occurred } else { Detail::All };
+        statistics.report(now, &snapshot, detail);
+        if let (Some(report), Some(comparison)) = (&mut self.report, workers.comparison(extent)) {
+            self.failed = report.tell(&comparison, &snapshot, extent);
+        }
+    }
+
+    /// How the program ends.
+    pub(crate) fn end(&self) -> ExitCode {
+        if self.failed { ExitCode::from(FAILED_BY_CONDITION) } else { ExitCode::SUCCESS }
     }
 
     fn wait(&mut self, events: &mut Events, patience: Duration) -> Result<(), Error> {

@@ -1,5 +1,6 @@
 //! tcpcopy: replays the packets of live clients to a test host.
 
+mod answers;
 mod args;
 mod check;
 mod config;
@@ -10,6 +11,7 @@ mod greeting;
 mod offline;
 mod outlet;
 mod program;
+mod report;
 mod snapshot;
 mod statistics;
 mod tools;

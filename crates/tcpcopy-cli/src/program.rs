@@ -1,17 +1,21 @@
 //! Opening what the program needs.
 
+use crate::answers::Answers;
 use crate::config::{Config, Origin};
 use crate::driver::Driver;
 use crate::error::Error;
 use crate::greeting::Terms;
 use crate::offline::OfflineDriver;
 use crate::outlet::Outlet;
+use crate::report::Reporter;
 use crate::tunnels::Tunnels;
 use crate::worker::{FIRST_TUNNEL, Worker};
+use std::process::ExitCode;
 use std::time::Instant;
 use tc_core::{ReplayConfig, Replayer};
+use tc_proto::PortShare;
 use tc_proto::tunnel::VERSION;
-use tc_sys::capture::{self, Capture};
+use tc_sys::capture::{self, AnswerCapture, AnswerConfig, Capture};
 use tc_sys::inject::Injector;
 use tc_sys::privilege::Needs;
 use tc_sys::process::{Signal, SignalFd};
@@ -38,6 +42,13 @@ impl Program for Tcpcopy {
                 tell_configuration(config);
                 Ok(Self::Offline(Box::new(driver)))
             }
+        }
+    }
+
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Live(driver) => driver.end(),
+            Self::Offline(_) => ExitCode::SUCCESS,
         }
     }
 
@@ -69,7 +80,8 @@ fn open_live(config: &Config) -> Result<Driver, Error> {
     if let Some(reason) = no_ring {
         warn!("{reason}; capturing without a ring, which takes more processor time");
     }
-    Driver::new(signals, workers)
+    let report = config.report.as_ref().map(Reporter::open).transpose()?;
+    Driver::new(signals, workers, report)
 }
 
 fn open_worker(
@@ -79,10 +91,16 @@ fn open_worker(
     replay: ReplayConfig,
 ) -> Result<Worker, Error> {
     let now = Instant::now();
+    let answers = replay.compare.map(|_| open_answers(config, replay.ports)).transpose()?;
     let outlet = Outlet::new(Injector::open(config.targets)?, now);
     let tunnels = Tunnels::open(config, terms, now, FIRST_TUNNEL)?;
     let replayer = Replayer::new(replay, config.mappings.clone(), config.clients.clone());
-    Worker::new(capture, outlet, tunnels, replayer)
+    Worker::new(capture, answers, outlet, tunnels, replayer)
+}
+
+fn open_answers(config: &Config, share: PortShare) -> Result<Answers, Error> {
+    let capture = AnswerCapture::open(&AnswerConfig { capture: config.capture.clone(), share })?;
+    Ok(Answers::new(capture, Instant::now()))
 }
 
 fn tell_configuration(config: &Config) {

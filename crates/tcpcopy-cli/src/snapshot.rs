@@ -14,6 +14,8 @@ pub(crate) struct Snapshot {
     pub(crate) tunnels: TunnelCounts,
     /// Packets that the kernel did not send.
     pub(crate) send_errors: u64,
+    /// What was captured of the online server.
+    pub(crate) answers: CaptureStatistics,
 }
 
 /// The sessions that there are.
@@ -76,12 +78,13 @@ impl AddAssign for TunnelCounts {
 
 impl AddAssign<&Self> for Snapshot {
     fn add_assign(&mut self, other: &Self) {
-        let Self { counters, sessions, capture, tunnels, send_errors } = other;
+        let Self { counters, sessions, capture, tunnels, send_errors, answers } = other;
         self.counters += *counters;
         self.sessions += *sessions;
         self.capture += *capture;
         self.tunnels += *tunnels;
         self.send_errors += send_errors;
+        self.answers += *answers;
     }
 }
 

@@ -3,16 +3,18 @@
 //! Each turn reads the clock once, takes a bounded share from each source, and drains what follows: routes first, so
 //! that intercept knows a flow before its SYN leaves, then packets.
 
+use crate::answers::Answers;
 use crate::error::Error;
 use crate::outlet::{Outlet, Rest};
 use crate::snapshot::{SessionGauges, Snapshot};
 use crate::tunnels::Tunnels;
-use crate::workers::{Order, Orders};
+use crate::workers::{Extent, Order, Orders};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry, Token};
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 use tc_core::Replayer;
+use tc_core::compare::Comparison;
 use tc_sys::SysError;
 use tc_sys::capture::{Alertness, Capture, CaptureStatistics, Pacer};
 use tc_sys::error::reason;
@@ -35,6 +37,8 @@ const LONGEST_WAIT: Duration = Duration::from_mins(1);
 pub(crate) struct Worker {
     poll: Poll,
     capture: Box<dyn Capture>,
+    /// The online server's answers, where they are compared.
+    answers: Option<Answers>,
     capture_readiness: Readiness,
     /// Whether mio waits for the capture.
     alertness: Alertness,
@@ -55,6 +59,7 @@ impl Worker {
     /// Takes what was opened into one loop.
     pub(crate) fn new(
         capture: Box<dyn Capture>,
+        answers: Option<Answers>,
         outlet: Outlet,
         mut tunnels: Tunnels,
         mut replayer: Replayer,
@@ -68,6 +73,7 @@ impl Worker {
         Ok(Self {
             poll,
             capture,
+            answers,
             capture_readiness: Readiness::Ready,
             alertness: Alertness::Awake,
             pacer: Pacer::new(now),
@@ -100,6 +106,7 @@ impl Worker {
                 match order {
                     // Nobody waits for it any more if it cannot be sent.
                     Order::Report(to) => drop(to.send(self.snapshot(now))),
+                    Order::Compare(to, extent) => drop(to.send(self.comparison(now, extent))),
                     Order::Stop => return Ok(()),
                 }
             }
@@ -176,12 +183,12 @@ impl Worker {
     }
 
     fn take_captured(&mut self, now: Instant) -> Readiness {
+        if let Some(answers) = &mut self.answers {
+            answers.begin(now);
+        }
         for _ in 0..MAX_PACKETS {
-            match self.capture.next_packet() {
-                Ok(Some(packet)) => {
-                    trace!("captured a packet of {} octets", packet.len());
-                    self.replayer.handle_client_packet(now, packet);
-                }
+            match self.take_one(now) {
+                Ok(Some(())) => {}
                 Ok(None) => return self.captured_all(now),
                 Err(error) => {
                     if let Some(left_out) = self.lines.admit(now) {
@@ -192,6 +199,26 @@ impl Worker {
             }
         }
         Readiness::Ready
+    }
+
+    /// Takes the next captured packet, if there is one.
+    fn take_one(&mut self, now: Instant) -> io::Result<Option<()>> {
+        let Some(answers) = &mut self.answers else {
+            let packet = self.capture.next_packet()?;
+            return Ok(packet.map(|octets| {
+                trace!("captured a packet of {} octets", octets.len());
+                self.replayer.handle_client_packet(now, octets);
+            }));
+        };
+        let packet = self.capture.next_stamped()?;
+        if let Some(packet) = packet {
+            trace!("captured a packet of {} octets", packet.octets.len());
+            let at = answers.take_before(packet.stamp, &mut self.replayer);
+            self.replayer.handle_client_packet_of(now, at, packet.octets);
+            return Ok(Some(()));
+        }
+        answers.take_rest(&mut self.replayer);
+        Ok(None)
     }
 
     /// When to look again, after a look that found no more packets.
@@ -217,6 +244,18 @@ impl Worker {
             capture: self.captured,
             tunnels: self.tunnels.counts(),
             send_errors: self.outlet.errors,
+            answers: self.answers.as_mut().map(Answers::statistics).unwrap_or_default(),
+        }
+    }
+
+    /// What was compared, if anything is.
+    fn comparison(&mut self, now: Instant, extent: Extent) -> Option<Box<Comparison>> {
+        match extent {
+            Extent::SoFar => self.replayer.comparison().cloned().map(Box::new),
+            Extent::Whole => {
+                self.take_captured(now);
+                self.replayer.end_comparison(now)
+            }
         }
     }
 }

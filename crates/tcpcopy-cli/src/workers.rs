@@ -13,18 +13,32 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
+use tc_core::compare::Comparison;
 use tc_sys::SysError;
 
 /// How long all workers together may take to tell what they have counted.
 const REPORT_LIMIT: Duration = Duration::from_secs(1);
+/// The same for what they have compared.
+const COMPARE_LIMIT: Duration = Duration::from_secs(10);
 
 /// What a worker is told.
 #[derive(Debug)]
 pub(crate) enum Order {
     /// Tell what you have counted.
     Report(SyncSender<Snapshot>),
+    /// Tell what you have compared.
+    Compare(SyncSender<Option<Box<Comparison>>>, Extent),
     /// End.
     Stop,
+}
+
+/// What of a comparison is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// Requests that are over; it goes on.
+    SoFar,
+    /// All, and it ends.
+    Whole,
 }
 
 /// Where a worker's orders arrive.
@@ -108,6 +122,19 @@ impl Workers {
         self.snapshots().sum()
     }
 
+    /// What all workers have compared, if they compare.
+    pub(crate) fn comparison(&mut self, extent: Extent) -> Option<Comparison> {
+        let answers: Vec<_> = self.hands.iter().map(|hand| hand.compare(extent)).collect();
+        let deadline = Instant::now() + COMPARE_LIMIT;
+        let told = answers.into_iter().filter_map(|answer| {
+            answer.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok().flatten()
+        });
+        told.map(|comparison| *comparison).reduce(|mut sum, more| {
+            sum.add(&more);
+            sum
+        })
+    }
+
     /// Why a worker has ended.
     pub(crate) fn failure(&self) -> Option<Error> {
         self.failures.try_recv().ok()
@@ -142,6 +169,12 @@ impl Hand {
         let thread = Builder::new().name(format!("worker {index}")).spawn(work);
         let thread = thread.map_err(|cause| SysError::new("start", "a worker thread", cause))?;
         Ok(Self { commander, thread, latest: Snapshot::default() })
+    }
+
+    fn compare(&self, extent: Extent) -> Receiver<Option<Box<Comparison>>> {
+        let (sender, receiver) = sync_channel(1);
+        self.commander.tell(Order::Compare(sender, extent));
+        receiver
     }
 
     fn ask(&self) -> Receiver<Snapshot> {

@@ -130,7 +130,12 @@ impl Connection {
             let Some((_, request)) = self.waiting.pop_front() else {
                 break;
             };
-            self.output.extend_from_slice(&write_answer(&request, &options.name, connection));
+            self.output.extend_from_slice(&write_answer(
+                &request,
+                options.status(&request),
+                &options.name,
+                connection,
+            ));
             if options.close_each {
                 self.input = Input::Refused;
                 self.waiting.clear();

@@ -132,7 +132,7 @@ pub struct Comparison {
     pub first: Speed,
     /// Times to the last octet of the answer.
     pub last: Speed,
-    /// The way to the target and back: from SYN to SYN-ACK.
+    /// The way to the target and back: what its kernel takes to acknowledge something by itself.
     pub way: Latency,
     /// How long whole requests waited in the replay before they went out.
     pub waited: Latency,
@@ -249,7 +249,7 @@ impl Comparison {
             self.resent += 1;
             return None;
         }
-        let way = self.handshakes.median();
+        let way = self.handshakes.usual();
         let (first, last) = (target.first.saturating_sub(way), target.last.saturating_sub(way));
         self.first.record(online.first, first);
         self.last.record(online.last, last);

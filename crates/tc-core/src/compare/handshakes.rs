@@ -5,13 +5,14 @@ use std::time::Duration;
 /// Handshakes that are remembered.
 const REMEMBERED: usize = 63;
 
-/// The latest handshakes with the target. A SYN is answered by the kernel, so the time to its header is that of network,
-/// queue and tunnel alone: the share of each answer's time that is not the target's own.
+/// The latest times that the target's kernel took to acknowledge something by itself: a SYN, or a request that its
+/// application has not answered yet. That is the time of network, queue and tunnel: the share of each answer's time that is
+/// not the target's own.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Handshakes {
     latest: Vec<Duration>,
     next: usize,
-    median: Duration,
+    usual: Duration,
 }
 
 impl Handshakes {
@@ -24,12 +25,13 @@ impl Handshakes {
         self.next = (self.next + 1) % REMEMBERED;
         let mut sorted = self.latest.clone();
         sorted.sort_unstable();
-        self.median = sorted.get(sorted.len() / 2).copied().unwrap_or_default();
+        self.usual = sorted.get(sorted.len() / 4).copied().unwrap_or_default();
     }
 
-    /// Their median; zero without any.
-    pub(super) const fn median(&self) -> Duration {
-        self.median
+    /// Their lower quartile, zero without any: connections come in bursts, in which each waits for the others, and
+    /// requests do not.
+    pub(super) const fn usual(&self) -> Duration {
+        self.usual
     }
 }
 
@@ -38,12 +40,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_median_is_that_of_the_latest() {
+    fn the_usual_time_is_the_lower_quartile_of_the_latest() {
         let mut handshakes = Handshakes::default();
-        assert_eq!(handshakes.median(), Duration::ZERO);
+        assert_eq!(handshakes.usual(), Duration::ZERO);
         for number in 1..=200 {
             handshakes.record(Duration::from_millis(number));
         }
-        assert_eq!(handshakes.median(), Duration::from_millis(169));
+        assert_eq!(handshakes.usual(), Duration::from_millis(138 + 15));
     }
 }

@@ -68,6 +68,8 @@ pub(crate) struct Meter {
     online_next: Option<SeqNum>,
     online_refused: bool,
     handshake: Option<Duration>,
+    /// What the target's last segment without payload acknowledged.
+    acknowledged: Option<SeqNum>,
     untracked: u64,
 }
 
@@ -158,6 +160,17 @@ impl Meter {
         if open.sent == open.end {
             open.waited = Some(now.saturating_duration_since(open.handed));
         }
+    }
+
+    /// The target acknowledges octets of the client, and says nothing. Its kernel does that by itself when it does not wait
+    /// for the application: an acknowledgment of a whole request is as good as one of a SYN.
+    pub(crate) fn on_acknowledged(&mut self, now: Instant, ack: SeqNum) {
+        let Some(open) = self.open.iter().rev().find(|open| open.target.is_asked()) else { return };
+        let whole = ack == open.sent && open.sent == open.end && !open.resent && !open.target.is_answered();
+        if let Some(asked) = open.target.asked().filter(|_| whole && self.acknowledged != Some(ack)) {
+            self.handshake = Some(now.saturating_duration_since(asked));
+        }
+        self.acknowledged = Some(ack);
     }
 
     /// Octets went to the target once more.

@@ -42,7 +42,7 @@ pub struct Timeline {
 
 impl Timeline {
     pub(super) fn new(origin: Instant) -> Self {
-        Self { origin, width: Duration::from_secs(1), intervals: Vec::new() }
+        Self { origin, width: Duration::from_millis(100), intervals: Vec::new() }
     }
 
     /// How long each interval is.

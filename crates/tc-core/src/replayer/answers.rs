@@ -10,7 +10,7 @@ impl Replayer {
     /// Takes a packet of the online server to one of its clients, beginning at its IP header, which was captured `at`
     /// some moment. It may be cut behind its headers.
     pub fn handle_online_packet(&mut self, at: Instant, octets: &[u8]) {
-        let Ok(packet) = PacketRef::parse(octets) else { return };
+        let Ok(packet) = PacketRef::parse_headers(octets) else { return };
         let (online, client) = (packet.segment().source, packet.segment().destination);
         let Some(&index) = self.by_connection.get(&Connection { client, online, copy: 0 }) else { return };
         if let Some(entry) = self.entries.get_mut(index) {

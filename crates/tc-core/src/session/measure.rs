@@ -61,6 +61,9 @@ impl Session {
         let (Some(meter), State::Synchronized(sync)) = (&mut self.meter, &self.state) else { return };
         let advanced = sync.rcv.nxt.octets_since(before);
         let octets = advanced - usize::from(advanced > 0 && sync.rcv.is_closed());
+        if segment.payload_len == 0 {
+            meter.on_acknowledged(cx.now, segment.ack);
+        }
         if octets > 0 {
             let head = payload.get(before.octets_since(segment.seq)..).unwrap_or_default();
             meter.on_target(TargetPart { now: cx.now, ack: segment.ack, octets, head });

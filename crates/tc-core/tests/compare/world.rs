@@ -201,7 +201,9 @@ impl World {
     }
 
     fn online_packet(&mut self, flags: Flags, seq: SeqNum, payload: &[u8]) {
-        let packet = packet([online(), client()], flags, seq, self.client.nxt, payload);
+        let mut packet = packet([online(), client()], flags, seq, self.client.nxt, payload);
+        // The capture keeps the beginning of each packet.
+        packet.truncate(112);
         self.replayer.handle_online_packet(self.now, &packet);
         self.last[1] = packet;
     }

@@ -18,7 +18,10 @@ use tc_proto::PortShare;
 
 use super::CaptureRule;
 
+mod answers;
 mod assemble;
+
+pub(crate) use answers::Answers;
 
 use assemble::{
     accept, branch, branch_on_bits, give_accumulator, jump, load_byte, load_half, load_half_indexed,
@@ -237,6 +240,12 @@ fn on_port(port: u16, tests: &[Instruction]) -> Vec<Instruction> {
 trait Address: Copy + Ord {
     const NAME: &'static str;
 
+    /// Where the source address stands in the header.
+    const SOURCE: u32;
+
+    /// The address in words of 32 bits.
+    fn words(self) -> Vec<u32>;
+
     /// The address, if it is one of this version.
     fn of(address: IpAddr) -> Option<Self>;
 
@@ -253,6 +262,11 @@ trait Address: Copy + Ord {
 
 impl Address for Ipv4Addr {
     const NAME: &'static str = "IPv4";
+    const SOURCE: u32 = 12;
+
+    fn words(self) -> Vec<u32> {
+        vec![self.to_bits()]
+    }
 
     fn of(address: IpAddr) -> Option<Self> {
         match address {
@@ -279,6 +293,11 @@ impl Address for Ipv4Addr {
 
 impl Address for Ipv6Addr {
     const NAME: &'static str = "IPv6";
+    const SOURCE: u32 = 8;
+
+    fn words(self) -> Vec<u32> {
+        [self.to_bits() >> 64, self.to_bits() & u128::from(u64::MAX)].into_iter().flat_map(words).collect()
+    }
 
     fn of(address: IpAddr) -> Option<Self> {
         match address {

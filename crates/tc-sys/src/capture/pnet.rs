@@ -14,8 +14,9 @@ use pnet::datalink::{self, Channel, ChannelType, Config, DataLinkReceiver, Netwo
 use super::fanout::{Member, open_one};
 use super::filter::Filter;
 use super::socket::{CaptureSocket, filters, select};
-use super::{Capture, CaptureConfig, CaptureError, CaptureStatistics, TURN};
+use super::{Capture, CaptureConfig, CaptureError, CaptureStatistics, Stamped, TURN};
 use crate::SysError;
+use crate::syscall::socket;
 
 /// Holds the largest packet that the filter lets through, BIG TCP included.
 const READ_BUFFER: usize = super::filter::SNAP as usize;
@@ -37,6 +38,28 @@ impl PnetCapture {
     /// Interfaces that do not exist, rules that do not fit, a missing privilege.
     pub fn open(config: &CaptureConfig) -> Result<Self, CaptureError> {
         open_one(config)
+    }
+
+    /// What is made of the next packet and the socket that it came from.
+    fn next<'a, T>(&'a mut self, make: impl Fn(&'a [u8], &CaptureSocket) -> T) -> io::Result<Option<T>> {
+        let count = self.sources.len();
+        if self.taken >= TURN {
+            (self.current, self.taken) = ((self.current + 1) % count, 0);
+        }
+        let (before, from_current) = self.sources.split_at_mut(self.current);
+        for source in from_current.iter_mut().chain(before) {
+            match source.receiver.next() {
+                Ok(packet) => {
+                    self.taken += 1;
+                    return Ok(Some(make(packet, &source.socket)));
+                }
+                Err(error) if is_drained(&error) => {
+                    (self.current, self.taken) = ((self.current + 1) % count, 0);
+                }
+                Err(error) => return Err(source.socket.pending_error().unwrap_or(error)),
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -72,24 +95,11 @@ impl Capture for PnetCapture {
     }
 
     fn next_packet(&mut self) -> io::Result<Option<&[u8]>> {
-        let count = self.sources.len();
-        if self.taken >= TURN {
-            (self.current, self.taken) = ((self.current + 1) % count, 0);
-        }
-        let (before, from_current) = self.sources.split_at_mut(self.current);
-        for source in from_current.iter_mut().chain(before) {
-            match source.receiver.next() {
-                Ok(packet) => {
-                    self.taken += 1;
-                    return Ok(Some(packet));
-                }
-                Err(error) if is_drained(&error) => {
-                    (self.current, self.taken) = ((self.current + 1) % count, 0);
-                }
-                Err(error) => return Err(source.socket.pending_error().unwrap_or(error)),
-            }
-        }
-        Ok(None)
+        self.next(|octets, _| octets)
+    }
+
+    fn next_stamped(&mut self) -> io::Result<Option<Stamped<'_>>> {
+        self.next(|octets, socket| Stamped { octets, stamp: socket::received_at(socket.as_fd()).ok() })
     }
 
     fn statistics(&mut self) -> io::Result<CaptureStatistics> {

@@ -10,13 +10,14 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::time::SystemTime;
 
 use pnet::datalink::NetworkInterface;
 
 use super::fanout::{Member, open_one};
 use super::filter::{Filter, SNAP};
 use super::socket::{CaptureSocket, filters, select};
-use super::{Capture, CaptureConfig, CaptureError, CaptureStatistics, TURN};
+use super::{Capture, CaptureConfig, CaptureError, CaptureStatistics, Stamped, TURN};
 use crate::SysError;
 use crate::syscall::ring::{Frame, FrameRing};
 use crate::syscall::socket;
@@ -82,6 +83,10 @@ impl Capture for RingCapture {
     }
 
     fn next_packet(&mut self) -> io::Result<Option<&[u8]>> {
+        Ok(self.next_stamped()?.map(|packet| packet.octets))
+    }
+
+    fn next_stamped(&mut self) -> io::Result<Option<Stamped<'_>>> {
         let count = self.sources.len();
         if self.taken >= TURN {
             (self.current, self.taken) = ((self.current + 1) % count, 0);
@@ -89,10 +94,12 @@ impl Capture for RingCapture {
         for _ in 0..count {
             if let Some(place) = self.sources[self.current].advance(&mut self.large)? {
                 self.taken += 1;
-                return Ok(match place {
-                    Place::Frame => self.sources[self.current].packet(),
+                let source = &self.sources[self.current];
+                let octets = match place {
+                    Place::Frame => source.packet(),
                     Place::Large(length) => self.large.get(..length),
-                });
+                };
+                return Ok(octets.map(|octets| Stamped { octets, stamp: source.stamp }));
             }
             (self.current, self.taken) = ((self.current + 1) % count, 0);
         }
@@ -127,6 +134,8 @@ struct Source {
     shown: bool,
     /// Whether nothing came since the source was empty.
     silent: bool,
+    /// When the kernel got the packet that was found last.
+    stamp: Option<SystemTime>,
     /// Packets of which the kernel kept only a part: too large for a frame, and the receive buffer was full.
     cut: u64,
 }
@@ -144,7 +153,7 @@ impl Source {
             FrameRing::open(socket.as_fd(), ring).map_err(|cause| socket.failed("make a ring for", cause))?;
         socket::bind_packet(socket.as_fd(), protocol, interface.index)
             .map_err(|cause| socket.failed("bind", cause))?;
-        Ok(Self { ring, socket, shown: false, silent: true, cut: 0 })
+        Ok(Self { ring, socket, shown: false, silent: true, stamp: None, cut: 0 })
     }
 
     /// Finds the next packet. What is too large for a frame goes to `large`.
@@ -154,6 +163,7 @@ impl Source {
         }
         while let Some(frame) = self.ring.frame() {
             self.silent = false;
+            self.stamp = Some(frame.stamp());
             if frame.is_in_receive_buffer() {
                 // An error here is one that waited on the socket; the frame stays the next.
                 let received = match socket::receive(self.socket.as_fd(), large) {

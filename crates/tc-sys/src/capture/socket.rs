@@ -11,7 +11,7 @@ use crate::SysError;
 use crate::syscall::{options, socket};
 
 /// `linux/if_ether.h`
-const ETH_P_IP: u16 = 0x0800;
+pub(super) const ETH_P_IP: u16 = 0x0800;
 pub(super) const ETH_P_IPV6: u16 = 0x86dd;
 
 /// One packet socket, and what is to be captured from it. It takes nothing until [`listen`](Self::listen).

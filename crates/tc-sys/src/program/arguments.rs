@@ -117,6 +117,14 @@ fn metrics_address(text: &str) -> Result<SocketAddr, String> {
     address.ok_or_else(|| "give a port, or an address and a port: 127.0.0.1:9252, [::1]:9252".to_owned())
 }
 
+impl CommonArgs {
+    /// Whether the program goes to the background.
+    #[must_use]
+    pub const fn is_daemon(&self) -> bool {
+        self.daemon
+    }
+}
+
 /// Why there are no arguments.
 #[derive(Debug)]
 pub enum Refusal {

@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::options::{length_of, set};
 
@@ -15,7 +16,6 @@ use super::options::{length_of, set};
 pub(crate) const FRAME: usize = 512;
 
 /// Octets before the packet in its frame.
-#[cfg(test)]
 pub(crate) const OFFSET: usize = 80;
 
 /// Octets of pages that the kernel allocates as one.
@@ -32,12 +32,24 @@ pub(crate) struct Frame<'a> {
     length: usize,
     /// What of the packet is in the frame.
     octets: &'a [u8],
+    /// When the kernel got it.
+    stamp: SystemTime,
 }
 
 impl<'a> Frame<'a> {
     /// Whether the whole packet waits in the socket's receive buffer; recv(2) takes it from there.
     pub(crate) fn is_in_receive_buffer(self) -> bool {
         self.status & libc::TP_STATUS_COPY != 0
+    }
+
+    /// When the kernel got the packet.
+    pub(crate) fn stamp(self) -> SystemTime {
+        self.stamp
+    }
+
+    /// As much of the packet as is in the frame.
+    pub(crate) fn octets(self) -> &'a [u8] {
+        self.octets
     }
 
     /// The packet, if all of it is in the frame.
@@ -107,7 +119,8 @@ impl FrameRing {
             },
             None => &[],
         };
-        Some(Frame { status, length: header.tp_len as usize, octets })
+        let since_1970 = Duration::new(header.tp_sec.into(), header.tp_nsec);
+        Some(Frame { status, length: header.tp_len as usize, octets, stamp: UNIX_EPOCH + since_1970 })
     }
 
     /// Returns the next frame to the kernel and goes on to the one after it.

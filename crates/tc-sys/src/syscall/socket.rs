@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A new close-on-exec, non-blocking socket (socket(2)).
 pub(crate) fn open(domain: libc::c_int, kind: libc::c_int, protocol: libc::c_int) -> io::Result<OwnedFd> {
@@ -31,6 +31,21 @@ pub(crate) fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize
     // SAFETY: the kernel writes at most `buffer.len()` octets.
     let length = syscall!(recv(fd.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), flags))?;
     Ok(usize::try_from(length).unwrap_or(0))
+}
+
+/// When the kernel got what was received last (`SIOCGSTAMPNS`, socket(7)). It keeps stamps from the first question on.
+///
+/// # Errors
+///
+/// `ENOENT` when nothing was received since then.
+pub(crate) fn received_at(fd: BorrowedFd<'_>) -> io::Result<SystemTime> {
+    // `SIOCGSTAMPNS_NEW` of linux/sockios.h, which libc does not have: seconds and nanoseconds in 64 bits each.
+    const SIOCGSTAMPNS: libc::Ioctl = 0x8010_8907u32 as libc::Ioctl;
+    let mut stamp = [0_i64; 2];
+    // SAFETY: the kernel writes 16 octets, the size of `stamp`.
+    syscall!(ioctl(fd.as_raw_fd(), SIOCGSTAMPNS, stamp.as_mut_ptr()))?;
+    let [seconds, nanoseconds] = stamp.map(|number| u64::try_from(number).unwrap_or(0));
+    Ok(UNIX_EPOCH + Duration::from_secs(seconds) + Duration::from_nanos(nanoseconds))
 }
 
 /// A second, close-on-exec descriptor of what `fd` names.

@@ -269,6 +269,7 @@ impl OfflineDriver {
             capture: CaptureStatistics::default(),
             tunnels: self.tunnels.counts(),
             send_errors: self.outlet.errors,
+            answers: CaptureStatistics::default(),
         }
     }
 }

@@ -72,3 +72,48 @@ pub(super) const fn accept() -> Instruction {
 pub(super) const fn refuse() -> Instruction {
     instruction(libc::BPF_RET | libc::BPF_K, 0, 0, 0)
 }
+
+/// Takes the first `octets` of the packet.
+pub(super) const fn accept_first(octets: u32) -> Instruction {
+    instruction(libc::BPF_RET | libc::BPF_K, 0, 0, octets)
+}
+
+/// Into the accumulator: the octets of the packet.
+pub(super) const fn load_length() -> Instruction {
+    instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_LEN, 0, 0, 0)
+}
+
+/// Into the accumulator: the octet at `offset` behind the index register.
+pub(super) const fn load_byte_indexed(offset: u32) -> Instruction {
+    instruction(libc::BPF_LD | libc::BPF_B | libc::BPF_IND, 0, 0, offset)
+}
+
+/// Into the index register: a number.
+pub(super) const fn load_index(value: u32) -> Instruction {
+    instruction(libc::BPF_LDX | libc::BPF_W | libc::BPF_IMM, 0, 0, value)
+}
+
+/// Into the index register: the accumulator.
+pub(super) const fn move_to_index() -> Instruction {
+    instruction(libc::BPF_MISC | libc::BPF_TAX, 0, 0, 0)
+}
+
+/// The accumulator and the index register, added.
+pub(super) const fn add_index() -> Instruction {
+    instruction(libc::BPF_ALU | libc::BPF_ADD | libc::BPF_X, 0, 0, 0)
+}
+
+/// The bits that the accumulator shares with `mask`.
+pub(super) const fn keep_bits(mask: u32) -> Instruction {
+    instruction(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, 0, 0, mask)
+}
+
+/// The remainder of the accumulator.
+pub(super) const fn remainder(divisor: u32) -> Instruction {
+    instruction(libc::BPF_ALU | libc::BPF_MOD | libc::BPF_K, 0, 0, divisor)
+}
+
+/// Skips `greater` instructions when the accumulator is more than the index register, else `not`.
+pub(super) const fn branch_greater_than_index(greater: u8, not: u8) -> Instruction {
+    instruction(libc::BPF_JMP | libc::BPF_JGT | libc::BPF_X, greater, not, 0)
+}
