@@ -8,7 +8,7 @@ help() {
     cat <<HELP
 Usage: $PROGRAM {add|remove|status} --port N [options]
 
-Run it on the test host, the one that runs intercept. It hands every packet that the application on TCP port N sends
+Run it on the test host, the one that runs intercept. It hands every packet that the application on port N sends
 to intercept, which drops it, so that no client ever sees an answer of the test host.
 
   add      put the rules in place; with other options than before, replaces the rules of this port
@@ -18,6 +18,7 @@ to intercept, which drops it, so that no client ever sees an answer of the test 
   --port N          port of the application under test
   --queue N[:M]     queue of intercept, default 0; N:M spreads the connections over the queues N to M
   --bypass          let packets pass when no program is bound to the queue, see below
+  --udp             UDP as well as TCP
   --ipv6            IPv6 as well as IPv4
   --nflog           no queue: copy headers to the log for intercept --source nflog, and swallow the answers
   --nflog-group N   group of the log, default 0
@@ -29,6 +30,8 @@ The rules, each marked with the comment "tcpcopy:<port>", are put first in their
   OUTPUT -p tcp --sport <port>  -j NFQUEUE     the application's answers go to intercept
   INPUT  -p tcp --dport <port>  -j ACCEPT      the replayed packets may come in
   INPUT  -p tcp --dport <tunnel port> -j ACCEPT   tcpcopy may connect to intercept
+With --udp the first two are there for UDP too, and this host tells no client that nobody listens on the port:
+  OUTPUT -p icmp --icmp-type port-unreachable -m u32 --u32 <for this port> -j DROP
 
 What --bypass trades. Without it, the kernel drops every answer of this port while intercept does not run: the port is
 dead for everyone, also for your own checks, and safe for the clients. With it, the port works while intercept does
@@ -57,7 +60,7 @@ usage_error() {
 
 # --- arguments ---
 
-action='' port='' queue=0 bypass=no ipv6=no tunnel_port=36524 queue_given=no tunnel_given=no
+action='' port='' queue=0 bypass=no udp=no ipv6=no tunnel_port=36524 queue_given=no tunnel_given=no
 
 # number ARGUMENT TEXT MIN MAX: prints the number, without leading zeros.
 number() {
@@ -104,6 +107,7 @@ parse_arguments() {
                 tunnel_given=yes
                 ;;
             --bypass) bypass=yes ;;
+            --udp) udp=yes ;;
             --ipv6) ipv6=yes ;;
             --nflog) nflog=yes ;;
             --nflog-group) nflog_group="$(number --nflog-group "$value" 0 65535)" ;;
@@ -118,6 +122,7 @@ parse_arguments() {
     [ -n "$action" ] || usage_error "say what to do: add, remove or status"
     [ -n "$port" ] || usage_error "--port is missing: the port of the application under test"
     nflog_check
+    [ "$udp" = no ] || [ "$nflog" = no ] || usage_error "--udp with --nflog: the log is for TCP only so far; leave one of them out"
     [ "$port" != "$tunnel_port" ] ||
         usage_error "--port $port is the tunnel port of intercept: the rule would cut the tunnel (--tunnel-port moves it)"
 }
@@ -151,7 +156,16 @@ fw() {
     "$tool" -w 20 "$@"
 }
 
-# The rules wanted, one a line, as arguments for -C and -I.
+# icmp_rule TOOL: what keeps the kernel's answer to a datagram that nobody takes from the clients. The port is the one
+# in the datagram that the message quotes.
+icmp_rule() {
+    case $1 in
+        *ip6tables*) printf '%s' "-p icmpv6 --icmpv6-type port-unreachable -m u32 --u32 88&0xffff=$port" ;;
+        *) printf '%s' "-p icmp --icmp-type port-unreachable -m u32 --u32 0>>22&0x3c@8>>22&0x3c@8&0xffff=$port" ;;
+    esac
+}
+
+# wanted_rules TOOL: one a line, as arguments for -C and -I.
 wanted_rules() {
     local mark="-m comment --comment tcpcopy:$port" target="--queue-num $queue"
     [[ $queue != *:* ]] || target="--queue-balance $queue"
@@ -159,18 +173,22 @@ wanted_rules() {
     printf '%s\n' "OUTPUT -p tcp --sport $port $mark -j NFQUEUE $target" \
         "INPUT -p tcp --dport $tunnel_port $mark -j ACCEPT" \
         "INPUT -p tcp --dport $port $mark -j ACCEPT"
+    [ "$udp" = yes ] || return 0
+    printf '%s\n' "OUTPUT -p udp --sport $port $mark -j NFQUEUE $target" "INPUT -p udp --dport $port $mark -j ACCEPT" \
+        "OUTPUT $(icmp_rule "$1") $mark -j DROP"
 }
 
 # own_rules TOOL [-v]: our rules in the kernel, one a line, as -S prints them: our mark, and the shape that add gives.
 own_rules() {
     local tool=$1 chain rules
-    local tcp='-p (tcp|6)( -m tcp)?' mark="-m comment --comment (\"tcpcopy:$port\"|tcpcopy:$port)( -c [0-9]+ [0-9]+)?"
-    local input="-A INPUT $tcp --dport [0-9]+ $mark -j ACCEPT"
-    local output="-A OUTPUT $tcp --sport $port $mark -j NFQUEUE --queue-(num|balance) [0-9:]+( --queue-bypass)?"
+    local transport='-p (tcp|6|udp|17)( -m (tcp|udp))?' mark="-m comment --comment (\"tcpcopy:$port\"|tcpcopy:$port)( -c [0-9]+ [0-9]+)?"
+    local icmp="-A OUTPUT -p (icmp|ipv6-icmp|1|58) .*-m u32 --u32 [^ ]+ $mark -j DROP"
+    local input="-A INPUT $transport --dport [0-9]+ $mark -j ACCEPT"
+    local output="-A OUTPUT $transport --sport $port $mark -j NFQUEUE --queue-(num|balance) [0-9:]+( --queue-bypass)?"
     shift
     for chain in INPUT OUTPUT; do
         rules="$(fw "$tool" -S "$chain" "$@" 2>/dev/null)" || return 1
-        grep -Ex -- "$input|$output" <<<"$rules" || true
+        grep -Ex -- "$input|$output|$icmp" <<<"$rules" || true
     done
 }
 
@@ -178,11 +196,11 @@ own_rules() {
 same_rules() {
     local rule rules words
     rules="$(own_rules "$1")" || return 1
-    [ "$(grep -c . <<<"$rules")" -eq 3 ] || return 1
+    [ "$(grep -c . <<<"$rules")" -eq "$(wanted_rules "$1" | grep -c .)" ] || return 1
     while read -r rule; do
         read -ra words <<<"$rule"
         fw "$1" -C "${words[@]}" 2>/dev/null || return 1
-    done < <(wanted_rules)
+    done < <(wanted_rules "$1")
 }
 
 # delete_rules TOOL, rules in the form of -S on standard input.
@@ -212,11 +230,15 @@ insert_rules() {
     while read -r rule; do
         read -ra words <<<"$rule"
         if ! answer="$(fw "$tool" -I "${words[@]}" 2>&1)"; then
+            if [[ $rule == *u32* ]]; then
+                warn "$tool has no match u32: if nobody listens on UDP port $port, clients get 'port unreachable' from this host"
+                continue
+            fi
             answer="$(tr '\n' ' ' <<<"$answer")"
             die "$tool -I $rule failed: ${answer% }"
         fi
         undo+=("$tool $rule")
-    done < <(wanted_rules)
+    done < <(wanted_rules "$tool")
 }
 
 tools=()
@@ -306,11 +328,33 @@ queues_seen=() # of the rules that are there: "FIRST:LAST", with " bypass" behin
 
 # rules_status TOOL: an option that is not given matches any rule of ours.
 rules_status() {
-    local tool=$1 rule rules result=0 port_rule='' tunnel_rule='' queue_rule=''
-    local shown_queue=$queue shown_tunnel=$tunnel_port shown_bypass=''
-    [ "$bypass" = no ] || shown_bypass=' --bypass'
+    local tool=$1 rule rules result=0 tunnel_rule='' shown_tunnel=$tunnel_port
     rules="$(own_rules "$tool" -v)"
     while read -r rule; do
+        if [[ $rule =~ \ --dport\ ([0-9]+)\  ]] && [ "${BASH_REMATCH[1]}" != "$port" ]; then
+            if [ "$tunnel_given" = yes ] && [ "${BASH_REMATCH[1]}" != "$tunnel_port" ]; then continue; fi
+            tunnel_rule=$rule
+            shown_tunnel=${BASH_REMATCH[1]}
+        fi
+    done <<<"$rules"
+    transport_status "$tool" tcp "$rules" || result=1
+    if [ "$udp" = yes ] || grep -Eq -- '-p (udp|17) ' <<<"$rules"; then
+        transport_status "$tool" udp "$rules" || result=1
+        # Not every kernel can have it.
+        show_rule "$tool" "OUTPUT icmp port unreachable for UDP port $port" "$(grep -e '--u32' <<<"$rules" || true)" || true
+    fi
+    show_rule "$tool" "INPUT tcp to port $shown_tunnel" "$tunnel_rule" || result=1
+    return "$result"
+}
+
+# transport_status TOOL tcp|udp RULES
+transport_status() {
+    local tool=$1 transport=$2 rule result=0 port_rule='' queue_rule='' number=6
+    local shown_queue=$queue shown_bypass=''
+    [ "$transport" = tcp ] || number=17
+    [ "$bypass" = no ] || shown_bypass=' --bypass'
+    while read -r rule; do
+        [[ $rule =~ \ -p\ ($transport|$number)\  ]] || continue
         if [[ $rule =~ \ --queue-(num|balance)\ ([0-9:]+) ]]; then
             if [ "$queue_given" = yes ] && [ "${BASH_REMATCH[2]}" != "$queue" ]; then continue; fi
             if [ "$bypass" = yes ] && [[ $rule != *--queue-bypass* ]]; then continue; fi
@@ -320,15 +364,10 @@ rules_status() {
             queues_seen+=("$shown_queue${shown_bypass:+ bypass}")
         elif [[ $rule == *" --dport $port "* ]]; then
             port_rule=$rule
-        elif [[ $rule =~ \ --dport\ ([0-9]+)\  ]]; then
-            if [ "$tunnel_given" = yes ] && [ "${BASH_REMATCH[1]}" != "$tunnel_port" ]; then continue; fi
-            tunnel_rule=$rule
-            shown_tunnel=${BASH_REMATCH[1]}
         fi
-    done <<<"$rules"
-    show_rule "$tool" "OUTPUT tcp from port $port to queue $shown_queue$shown_bypass" "$queue_rule" || result=1
-    show_rule "$tool" "INPUT tcp to port $port" "$port_rule" || result=1
-    show_rule "$tool" "INPUT tcp to port $shown_tunnel" "$tunnel_rule" || result=1
+    done <<<"$3"
+    show_rule "$tool" "OUTPUT $transport from port $port to queue $shown_queue$shown_bypass" "$queue_rule" || result=1
+    show_rule "$tool" "INPUT $transport to port $port" "$port_rule" || result=1
     [ -z "$queue_rule" ] || warn_of_earlier_rules "$tool"
     return "$result"
 }

@@ -52,6 +52,8 @@ trap 'exit 143' TERM
 PACKAGES=(
     ca-certificates
     curl
+    dig:bind9-dnsutils
+    dnsmasq:dnsmasq-base
     ethtool
     gcc
     ip:iproute2
@@ -126,6 +128,8 @@ END_TO_END=(
     check
     command_line
     compare
+    datagrams
+    ways
     harness
     ipv6
     offline

@@ -112,7 +112,7 @@ with_back_end() {
     "$ip4" -A OUTPUT -p tcp --sport 80 -m comment --comment "tcpcopy:8080" -j NFQUEUE --queue-num 0
     "$ip4" -A OUTPUT -p tcp --sport 80 -m comment --comment "not tcpcopy:80 at all" -j ACCEPT
     "$ip4" -A INPUT -j DROP -m comment --comment "tcpcopy:80 no"
-    "$ip4" -A INPUT -p udp --dport 80 -m comment --comment "tcpcopy:80" -j ACCEPT
+    "$ip4" -A INPUT -p udp --dport 80 -m comment --comment "tcpcopy:80" -j RETURN
     "$ip6" -A INPUT -p tcp --dport 80 -j ACCEPT
     before="$(rules "$ip4")" before6="$(rules "$ip6")"
 
@@ -176,6 +176,27 @@ with_back_end() {
     expect "remove takes both families" 0 remove --port 80
     check "IPv4 as before" [ "$(rules "$ip4")" = "$before" ]
     check "IPv6 as before" [ "$(rules "$ip6")" = "$before6" ]
+
+    expect "add --udp" 0 add --port 80 --udp --ipv6
+    check "UDP answers go to the queue" count_is "$ip4" '-A OUTPUT -p udp .*--sport 80 .*comment "?tcpcopy:80"? -j NFQUEUE --queue-num 0' 1
+    check "UDP may come in" count_is "$ip4" '-A INPUT -p udp .*--dport 80 .*comment "?tcpcopy:80"? -j ACCEPT' 1
+    check "no port unreachable" count_is "$ip4" '-A OUTPUT -p icmp .*u32 .*0x50" .*comment "?tcpcopy:80"? -j DROP' 1
+    check "five rules and one in IPv6" count_is "$ip6" "$OWN" 5
+    check "no port unreachable in IPv6" count_is "$ip6" "-A OUTPUT -p ipv6-icmp .*u32 .*-j DROP" 1
+    expect "status of UDP" 0 status --port 80
+    says "status of UDP" 'present  OUTPUT udp from port 80 to queue 0  0 packets'
+    says "status of the third" 'present  OUTPUT icmp port unreachable for UDP port 80'
+    once="$(rules "$ip4")"
+    expect "add --udp again" 0 add --port 80 --udp --ipv6
+    check "add --udp twice is one set" [ "$(rules "$ip4")" = "$once" ]
+    expect "add without --udp" 0 add --port 80
+    check "UDP follows the last add" count_is "$ip4" '-p (udp|icmp) .*comment "?tcpcopy:80"? -j (NFQUEUE|ACCEPT|DROP)' 0
+    expect "status --udp of TCP only" 1 status --port 80 --udp
+    expect "add --udp for the end" 0 add --port 80 --udp
+    expect "remove takes UDP too" 0 remove --port 80
+    says "remove counts UDP" '6 rules of port 80 removed'
+    check "IPv4 as before UDP" [ "$(rules "$ip4")" = "$before" ]
+    check "IPv6 as before UDP" [ "$(rules "$ip6")" = "$before6" ]
 
     # A set that lost a rule is completed, not doubled.
     "$script" add --port 80 >/dev/null

@@ -23,7 +23,7 @@ impl Capture {
         let mut command = lab.client.command("tcpdump");
         command
             .args(["-i", "client0", "-n", "-l", "-q", "-t", "--immediate-mode"])
-            .arg(format!("src host {} and tcp src port {port}", lab.target_address()));
+            .arg(format!("src host {} and (tcp or udp) and src port {port}", lab.target_address()));
         let mut capture = Self { tcpdump: lab.client.spawn("tcpdump", &mut command) };
         await_listening(&mut capture.tcpdump, lab, "tcpdump");
         capture
@@ -51,7 +51,7 @@ impl Trace {
         let start = |host: &Host, name: &str| {
             let mut command = host.command("tcpdump");
             command.args(["-Z", "root", "-i", "any", "-n", "-B", "65536", "-U", "-w"]);
-            command.arg(format!("{name}.pcap")).arg(format!("tcp port {port} or tcp port {TUNNEL_PORT}"));
+            command.arg(format!("{name}.pcap")).arg(format!("port {port} or tcp port {TUNNEL_PORT}"));
             let mut tcpdump = host.spawn(name, &mut command);
             await_listening(&mut tcpdump, lab, name);
             tcpdump

@@ -14,7 +14,7 @@
 //! Nginx, Redis and MariaDB take the place of `tc-app` where a real server is wanted; what the latter two have in the end is
 //! compared key by key and row by row. A [`Network`](network::Network) says what happens to packets on their way.
 //!
-//! Root is needed, and nginx, wrk, curl, redis, mariadb, tcpdump, iptables, ethtool and iproute2. Labs take turns within
+//! Root is needed, and nginx, wrk, curl, redis, mariadb, dnsmasq, dig, tcpdump, iptables, ethtool and iproute2. Labs take turns within
 //! a process. When the environment variable `TC_TRACE` is set, a failed test leaves captures of both hosts behind.
 
 #![expect(
@@ -29,6 +29,8 @@ pub mod capture;
 pub mod cases;
 pub mod content;
 pub mod daemon;
+pub mod datagrams;
+pub mod dns;
 pub mod http;
 pub mod installed;
 pub mod jitter;

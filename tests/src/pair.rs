@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::binaries::Binaries;
-use crate::lab::{Lab, Process};
+use crate::lab::{Host, Lab, Process};
 use crate::proc_net::Sockets;
 use crate::usage::Usage;
 
@@ -47,12 +47,39 @@ impl Pair {
     /// They are not ready in time.
     #[must_use]
     pub fn start(lab: &Lab, binaries: &Binaries, port: u16, arguments: Arguments<'_>) -> Self {
+        Self::start_mapped(lab, binaries, &map_of(lab, port), arguments)
+    }
+
+    /// The same, with `map` as `-x`.
+    ///
+    /// # Panics
+    ///
+    /// They are not ready in time.
+    #[must_use]
+    pub fn start_mapped(lab: &Lab, binaries: &Binaries, map: &str, arguments: Arguments<'_>) -> Self {
         let intercept = start_intercept(lab, binaries, arguments);
-        let tcpcopy = start_tcpcopy(lab, binaries, "tcpcopy", port, arguments.tcpcopy);
+        let tcpcopy = start_tcpcopy(lab, binaries, "tcpcopy", map, arguments.tcpcopy);
         let mut pair = Self { tcpcopy, intercept, others: Vec::new(), lost: Usage::default() };
         await_capture(&mut pair.tcpcopy, lab, 0);
         pair.await_tunnel(lab, READY_LIMIT);
         pair
+    }
+
+    /// The same, with tcpcopy on the client host, which gets a copy of the traffic from somewhere.
+    ///
+    /// # Panics
+    ///
+    /// They are not ready in time.
+    #[must_use]
+    pub fn start_on_client(lab: &Lab, binaries: &Binaries, map: &str, arguments: Arguments<'_>) -> Self {
+        let intercept = start_intercept(lab, binaries, arguments);
+        let sockets = Sockets::of(&lab.client);
+        let before = sockets.captures();
+        let mut tcpcopy = start_tcpcopy_on(&lab.client, lab, binaries, "tcpcopy", map, arguments.tcpcopy);
+        await_process(&mut tcpcopy, "captures and is joined to intercept", READY_LIMIT, || {
+            sockets.captures() > before && sockets.established_to(TUNNEL_PORT) > 0
+        });
+        Self { tcpcopy, intercept, others: Vec::new(), lost: Usage::default() }
     }
 
     /// Starts another tcpcopy on the online host and waits until it captures and has a tunnel.
@@ -64,7 +91,7 @@ impl Pair {
         let sockets = Sockets::of(&lab.online);
         let (captures, tunnels) = (sockets.captures(), sockets.established_to(TUNNEL_PORT));
         let name = format!("tcpcopy-{}", self.others.len() + 2);
-        let mut process = start_tcpcopy(lab, binaries, &name, port, arguments);
+        let mut process = start_tcpcopy(lab, binaries, &name, &map_of(lab, port), arguments);
         await_capture(&mut process, lab, captures);
         await_process(&mut process, "is joined to intercept", READY_LIMIT, || {
             sockets.established_to(TUNNEL_PORT) > tunnels
@@ -79,7 +106,7 @@ impl Pair {
     /// It is not ready in time.
     pub fn restart_tcpcopy(&mut self, lab: &Lab, binaries: &Binaries, port: u16, arguments: &[&str]) {
         let captures = Sockets::of(&lab.online).captures();
-        self.tcpcopy = start_tcpcopy(lab, binaries, "tcpcopy", port, arguments);
+        self.tcpcopy = start_tcpcopy(lab, binaries, "tcpcopy", &map_of(lab, port), arguments);
         await_capture(&mut self.tcpcopy, lab, captures);
         self.await_tunnel(lab, READY_LIMIT);
     }
@@ -152,14 +179,27 @@ pub(crate) fn start_intercept(lab: &Lab, binaries: &Binaries, arguments: Argumen
     process
 }
 
-fn start_tcpcopy(lab: &Lab, binaries: &Binaries, name: &str, port: u16, arguments: &[&str]) -> Process {
-    let mut command = lab.online.command(&binaries.tcpcopy);
-    command
-        .args(["-x", &format!("{port}-{}", SocketAddr::new(lab.target_address(), port))])
-        .args(["-s", &lab.intercept_host().1.to_string()])
-        .args(["-l", &log_path(lab.directory(), name)]);
-    lab.online
-        .spawn(name, command.args(arguments.iter().map(|argument| lab.target_version.translate(argument))))
+/// The `-x` of this port.
+fn map_of(lab: &Lab, port: u16) -> String {
+    format!("{port}-{}", SocketAddr::new(lab.target_address(), port))
+}
+
+fn start_tcpcopy(lab: &Lab, binaries: &Binaries, name: &str, map: &str, arguments: &[&str]) -> Process {
+    start_tcpcopy_on(&lab.online, lab, binaries, name, map, arguments)
+}
+
+fn start_tcpcopy_on(
+    host: &Host,
+    lab: &Lab,
+    binaries: &Binaries,
+    name: &str,
+    map: &str,
+    arguments: &[&str],
+) -> Process {
+    let mut command = host.command(&binaries.tcpcopy);
+    command.args(["-x", map, "-s", &lab.intercept_host().1.to_string()]);
+    command.args(["-l", &log_path(lab.directory(), name)]);
+    host.spawn(name, command.args(arguments.iter().map(|argument| lab.target_version.translate(argument))))
 }
 
 /// Waits until more than `before` sockets of the online host capture.

@@ -231,6 +231,16 @@ impl Stage {
         self.pair = Some(Pair::start(&self.lab, &self.binaries, APP_PORT, arguments));
     }
 
+    /// The same, with tcpcopy on the client host and `map` as `-x`.
+    pub fn start_pair_on_client(&mut self, map: &str, arguments: Arguments<'_>) {
+        self.pair = Some(Pair::start_on_client(&self.lab, &self.binaries, map, arguments));
+    }
+
+    /// The same, with `map` as `-x`.
+    pub fn start_pair_mapped(&mut self, map: &str, arguments: Arguments<'_>) {
+        self.pair = Some(Pair::start_mapped(&self.lab, &self.binaries, map, arguments));
+    }
+
     /// The programs under test.
     ///
     /// # Panics

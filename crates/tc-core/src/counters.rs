@@ -25,6 +25,8 @@ pub struct CapturedCounters {
     pub syns: u64,
     /// SYNs of a session that was known already.
     pub syn_retransmissions: u64,
+    /// Datagrams of UDP, of which [`DatagramCounters`] tell more.
+    pub datagrams: u64,
     /// Packets with new data.
     pub data: u64,
     /// Packets with data that had to wait behind a hole.
@@ -187,6 +189,51 @@ impl SessionCounters {
     }
 }
 
+/// What became of the datagrams of UDP.
+///
+/// A datagram that was handed over is exactly one of captured, unmapped, replayed, malformed and `not_sampled`. A captured
+/// one is sent, or counts under one of the reasons that follow, once for each copy. One that was sent is answered or
+/// unanswered in the end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DatagramCounters {
+    /// Datagrams of clients to be replayed.
+    pub captured: u64,
+    /// Datagrams to an address and port that `-x` does not name.
+    pub unmapped: u64,
+    /// Datagrams to a target: replayed already.
+    pub replayed: u64,
+    /// Packets of UDP that are no whole datagram.
+    pub malformed: u64,
+    /// Datagrams of clients that do not belong to the part that is replayed.
+    pub not_sampled: u64,
+    /// Sent to the target.
+    pub sent: u64,
+    /// Packets that these were: more where they went in fragments.
+    pub packets: u64,
+    /// Octets of payload.
+    pub octets: u64,
+    /// Not sent, because no intercept was there yet.
+    pub no_intercept: u64,
+    /// Not sent, because no address and port were free at the target.
+    pub no_address: u64,
+    /// Not sent, because too much waited to be sent.
+    pub overflows: u64,
+    /// The target answered.
+    pub answered: u64,
+    /// The target did not answer in time.
+    pub unanswered: u64,
+    /// Datagrams that the target sent.
+    pub headers: u64,
+    /// Octets of payload of these.
+    pub target_octets: u64,
+    /// Of these, those of flows that are not known (any more).
+    pub unknown: u64,
+    /// Flows that began.
+    pub flows: u64,
+    /// Flows that made room for others.
+    pub evicted: u64,
+}
+
 /// All counters of a [`Replayer`](crate::Replayer), since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -194,6 +241,8 @@ pub struct Counters {
     pub captured: CapturedCounters,
     /// Fragments among them.
     pub reassembly: ReassemblyCounters,
+    /// Datagrams.
+    pub datagrams: DatagramCounters,
     /// Requests.
     pub requests: RequestCounters,
     /// Sessions.
@@ -208,6 +257,11 @@ addable! {
     CapturedCounters {
         packets, syns, syn_retransmissions, data, held, ends, acks, retransmissions, not_joined,
         out_of_window, overflows, unmapped, replayed, malformed, fragments, refused, not_sampled,
+        datagrams,
+    }
+    DatagramCounters {
+        captured, unmapped, replayed, malformed, not_sampled, sent, packets, octets, no_intercept,
+        no_address, overflows, answered, unanswered, headers, target_octets, unknown, flows, evicted,
     }
     ReassemblyCounters { fragments, reassembled, used, duplicates, overlapping, expired, evicted }
     RequestCounters { captured, sent, answered, abandoned, unanswered, given_up }
@@ -216,7 +270,7 @@ addable! {
         probes,
     }
     TargetCounters { headers, data, octets, fins, resets, unknown }
-    Counters { captured, reassembly, requests, sessions, sent, target }
+    Counters { captured, reassembly, datagrams, requests, sessions, sent, target }
 }
 
 impl AddAssign for SessionCounters {

@@ -1,6 +1,7 @@
 //! All sessions: tcpcopy between its capture, its tunnels and the target.
 
 mod answers;
+mod datagrams;
 mod entry;
 mod fragments;
 mod intake;
@@ -12,6 +13,7 @@ mod timers;
 
 use crate::compare::Comparison;
 use crate::counters::Counters;
+use crate::datagram::Datagrams;
 use crate::reassembly::Reassembler;
 use crate::session::Context;
 use crate::table::Table;
@@ -23,7 +25,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Instant;
 use strays::Strays;
-use tc_proto::{Flags, Flow, TargetHeader};
+use tc_proto::{Flags, Flow, TargetHeader, Transport};
 use timers::TimerQueue;
 
 pub use routes::RouteScope;
@@ -65,6 +67,7 @@ pub struct Replayer {
     routes: Routes,
     strays: Strays,
     reassembler: Reassembler,
+    datagrams: Datagrams,
     octets: usize,
     /// Sessions that are busy.
     busy: usize,
@@ -79,7 +82,11 @@ pub struct Replayer {
 impl Replayer {
     /// A replayer of the packets that `mappings` take, whose clients appear under the addresses of `clients`.
     #[must_use]
-    pub fn new(config: ReplayConfig, mappings: Vec<Mapping>, clients: ClientPool) -> Self {
+    pub fn new(mut config: ReplayConfig, mappings: Vec<Mapping>, clients: ClientPool) -> Self {
+        let datagrams = Datagrams::new(&config);
+        if mappings.iter().any(|mapping| mapping.transport == Transport::Udp) {
+            config.max_octets -= datagrams.max_octets();
+        }
         Self {
             config,
             mappings,
@@ -95,6 +102,7 @@ impl Replayer {
             routes: Routes::default(),
             strays: Strays::default(),
             reassembler: Reassembler::default(),
+            datagrams,
             octets: 0,
             busy: 0,
             behind: 0,
@@ -116,10 +124,10 @@ impl Replayer {
         self.entries.len()
     }
 
-    /// Octets of memory that the sessions take, with what they keep of captured data.
+    /// Octets of memory that sessions and flows of datagrams take, with what they keep of captured data.
     #[must_use]
-    pub const fn octets(&self) -> usize {
-        self.octets
+    pub fn octets(&self) -> usize {
+        self.octets + self.datagrams.octets()
     }
 
     /// Whether a client is ahead of its replay by more than a request: then the target's next word is waited for.
@@ -197,6 +205,7 @@ impl Replayer {
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.reassembler.handle_timeout(now, &mut self.counters.reassembly);
+        self.datagrams.handle_timeout(now, &mut self.counters.datagrams);
         while let Some(index) = self.timers.pop_due(now) {
             let Some(entry) = self.entries.get_mut(index) else { continue };
             entry.scheduled = None;
@@ -241,6 +250,9 @@ impl Replayer {
     /// Appends the next packet to `buf`, if there is one. Changes after every `handle_*`.
     #[must_use]
     pub fn poll_transmit(&mut self, now: Instant, buf: &mut Vec<u8>) -> Option<Transmit> {
+        if let Some(transmit) = self.datagrams.poll_transmit(buf) {
+            return Some(transmit);
+        }
         if let Some(transmit) = self.strays.poll_transmit(buf) {
             self.counters.sent.packets += 1;
             self.counters.sent.resets += 1;
@@ -264,7 +276,8 @@ impl Replayer {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Instant, Timer)> {
         let reassembly = self.reassembler.poll_timeout().map(|deadline| (deadline, Timer::Reassembly));
-        self.timers.next().into_iter().chain(reassembly).min_by_key(|(deadline, _)| *deadline)
+        let datagrams = self.datagrams.poll_timeout().map(|deadline| (deadline, Timer::Datagrams));
+        self.timers.next().into_iter().chain(reassembly).chain(datagrams).min_by_key(|(deadline, _)| *deadline)
     }
 
     /// Counts the memory of a session anew, and whether it is busy.

@@ -17,6 +17,8 @@ pub enum Timer {
     Idle,
     /// Fragments that were waited for too long. No session has this one.
     Reassembly,
+    /// Datagrams whose answers did not come. No session has this one.
+    Datagrams,
 }
 
 impl Timer {

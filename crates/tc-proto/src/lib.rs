@@ -37,6 +37,7 @@ pub use flow::Flow;
 pub use header::TargetHeader;
 pub use options::{SackBlock, SackBlocks, TcpOptions, Timestamps};
 pub use packet::{Layer, PacketRef, ParseError};
+pub use pnet::util::MacAddr;
 pub use segment::Segment;
 pub use seq::SeqNum;
 pub use share::PortShare;

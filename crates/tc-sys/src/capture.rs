@@ -1,4 +1,4 @@
-//! Live capture of incoming TCP packets.
+//! Live capture of incoming packets of TCP and UDP.
 //!
 //! A capture sees a *copy* of what arrives at this host for this host; the packets themselves go their way untouched.
 //! What is seen, and how it differs from the wire:
@@ -12,11 +12,15 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::RawFd;
 use std::time::SystemTime;
 
+use tc_proto::Transport;
+
+use crate::pcap::PcapError;
 use crate::{Families, SysError};
 
 mod answers;
 mod fanout;
 pub mod filter;
+mod mirrored;
 mod pacer;
 mod pnet;
 mod ring;
@@ -47,10 +51,11 @@ impl Backend {
     ///
     /// Those of [`RingCapture::open`] and [`PnetCapture::open`].
     pub fn open(self, config: &CaptureConfig) -> Result<Box<dyn Capture>, CaptureError> {
-        Ok(match self {
+        let capture: Box<dyn Capture> = match self {
             Self::Ring => Box::new(RingCapture::open(config)?),
             Self::Pnet => Box::new(PnetCapture::open(config)?),
-        })
+        };
+        Ok(config.accept.wrap(capture))
     }
 
     /// Opens so many captures that share what comes: the packets of a client go to the one at the index of the
@@ -63,10 +68,11 @@ impl Backend {
         fn boxed<C: Capture + 'static>(captures: Vec<C>) -> Captures {
             captures.into_iter().map(|capture| Box::new(capture) as Box<dyn Capture>).collect()
         }
-        Ok(match self {
+        let captures = match self {
             Self::Ring => boxed(fanout::open_several::<RingCapture>(config, count)?),
             Self::Pnet => boxed(fanout::open_several::<PnetCapture>(config, count)?),
-        })
+        };
+        Ok(captures.into_iter().map(|capture| config.accept.wrap(capture)).collect())
     }
 }
 
@@ -146,9 +152,11 @@ impl std::ops::AddAssign for CaptureStatistics {
     }
 }
 
-/// What to capture: packets to this port, of this address or of any.
+/// What to capture: packets of this transport to this port, of this address or of any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CaptureRule {
+    /// TCP or UDP.
+    pub transport: Transport,
     /// The destination address; `None` for each address of either family.
     pub destination: Option<IpAddr>,
     /// The destination port.
@@ -156,17 +164,47 @@ pub struct CaptureRule {
 }
 
 impl CaptureRule {
-    /// The rule for a port of any address.
+    /// The rule for a TCP port of any address.
     #[must_use]
     pub fn port(port: u16) -> Self {
-        Self { destination: None, port }
+        Self { transport: Transport::Tcp, destination: None, port }
     }
 }
 
 impl From<SocketAddr> for CaptureRule {
     fn from(address: SocketAddr) -> Self {
-        Self { destination: Some(address.ip()), port: address.port() }
+        Self { transport: Transport::Tcp, destination: Some(address.ip()), port: address.port() }
     }
+}
+
+/// Whose packets are captured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Accept {
+    /// Those for this host.
+    #[default]
+    ThisHost,
+    /// Those for any host, as a mirror port has them; also the ones that come inside VXLAN, GRE (ERSPAN included) or
+    /// IP in IP over IPv4.
+    AnyHost,
+}
+
+impl Accept {
+    fn wrap(self, capture: Box<dyn Capture>) -> Box<dyn Capture> {
+        match self {
+            Self::ThisHost => capture,
+            Self::AnyHost => Box::new(mirrored::Unwrapped(capture)),
+        }
+    }
+}
+
+/// Whether a device is told to hand over frames that are for other hosts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Promiscuity {
+    /// It is left as it is.
+    #[default]
+    AsItIs,
+    /// It is, for as long as the capture is open. Of the interfaces that are named only.
+    Promiscuous,
 }
 
 /// How to capture.
@@ -180,6 +218,14 @@ pub struct CaptureConfig {
     pub exclude: Vec<SocketAddr>,
     /// Which versions of IP.
     pub families: Families,
+    /// Whose packets.
+    pub accept: Accept,
+    /// Whether devices hand over frames that are for other hosts.
+    pub promiscuity: Promiscuity,
+    /// What packets must satisfy besides, in the syntax of pcap-filter(7); it sees them from their IP header on.
+    pub expression: Option<String>,
+    /// Octets of each packet at most, from its IP header on.
+    pub snap: u32,
     /// The kernel's receive buffer for each socket, in octets.
     pub receive_buffer: usize,
     /// The memory of [`RingCapture`], in octets, which its sockets share.
@@ -201,6 +247,10 @@ impl Default for CaptureConfig {
             rules: Vec::new(),
             exclude: Vec::new(),
             families: Families::Ipv4,
+            accept: Accept::default(),
+            promiscuity: Promiscuity::default(),
+            expression: None,
+            snap: filter::SNAP,
             receive_buffer: Self::RECEIVE_BUFFER,
             ring: Self::RING,
         }
@@ -221,6 +271,9 @@ pub enum CaptureError {
     /// No rule applies to the families asked for.
     #[error("cannot capture: no rule names an address of the IP version asked for")]
     NothingToCapture,
+    /// The expression is wrong.
+    #[error(transparent)]
+    Expression(#[from] PcapError),
     /// The rules do not fit into a filter.
     #[error(transparent)]
     Filter(#[from] FilterError),

@@ -1,22 +1,24 @@
-//! Injection of whole IP packets through raw sockets.
+//! Injection of whole IP packets, through raw sockets or at the link layer.
 //!
-//! The kernel routes them as its own: routing tables, the OUTPUT chain and conntrack apply. It always fills in the
+//! Through raw sockets the kernel routes them as its own: routing tables, the OUTPUT chain and conntrack apply. It always fills in the
 //! total length and the header checksum of IPv4 (raw(7)), nothing of IPv6. A packet larger than the MTU is refused
 //! with `EMSGSIZE`, so split before.
 
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::capture::filter::Filter;
 use crate::syscall::{options, socket, transmit};
 use crate::{Families, SysError};
 
 mod batch;
+mod link;
 mod report;
 
 pub use batch::PacketBatch;
+pub use link::LinkTarget;
 pub use report::{SendFailure, SendReport};
 
 /// Sends packets from any source address; never blocks for longer than a few milliseconds.
@@ -25,8 +27,13 @@ pub use report::{SendFailure, SendReport};
 /// that such a socket could get, so nothing piles up in them.
 #[derive(Debug)]
 pub struct Injector {
-    ipv4: Option<OwnedFd>,
-    ipv6: Option<OwnedFd>,
+    way: Way,
+}
+
+#[derive(Debug)]
+enum Way {
+    Raw { ipv4: Option<OwnedFd>, ipv6: Option<OwnedFd> },
+    Link(link::LinkInjector),
 }
 
 impl Injector {
@@ -41,7 +48,27 @@ impl Injector {
     /// A missing privilege (`EPERM`), or a kernel without IPv6 (`EAFNOSUPPORT`).
     pub fn open(families: Families) -> Result<Self, SysError> {
         let open = |wanted: bool, family| wanted.then(|| open_raw(family)).transpose();
-        Ok(Self { ipv4: open(families.has_ipv4(), Family::V4)?, ipv6: open(families.has_ipv6(), Family::V6)? })
+        let (ipv4, ipv6) = (open(families.has_ipv4(), Family::V4)?, open(families.has_ipv6(), Family::V6)?);
+        Ok(Self { way: Way::Raw { ipv4, ipv6 } })
+    }
+
+    /// Sends frames on an Ethernet device instead, to the next hop of each target, past conntrack and the OUTPUT chain.
+    /// Waits for up to two seconds for a next hop that has to be asked for its address. Needs `CAP_NET_RAW`.
+    ///
+    /// # Errors
+    ///
+    /// A device that is not there or no Ethernet device, a target without a route or whose next hop does not answer, a
+    /// missing privilege.
+    pub fn open_link(device: &str, targets: &[LinkTarget]) -> Result<Self, SysError> {
+        Ok(Self { way: Way::Link(link::LinkInjector::open(device, targets)?) })
+    }
+
+    /// Looks, once in a while, whether the next hops are still where they were. Cheap; to be called often.
+    pub fn refresh(&mut self, now: Instant) {
+        match &mut self.way {
+            Way::Raw { .. } => {}
+            Way::Link(link) => link.refresh(now),
+        }
     }
 
     /// Sends the packets, those of one version of IP in their order, with one system call for up to 64.
@@ -51,10 +78,21 @@ impl Injector {
     pub fn send(&mut self, batch: &PacketBatch) -> SendReport {
         let mut report = SendReport::default();
         let mut patience = Patience { waits: 4 };
-        for (family, socket) in [(Family::V4, &self.ipv4), (Family::V6, &self.ipv6)] {
+        let (ipv4, ipv6) = match &self.way {
+            Way::Raw { ipv4, ipv6 } => (ipv4, ipv6),
+            Way::Link(link) => {
+                link.send(batch, &mut patience, &mut report);
+                return report;
+            }
+        };
+        for (family, socket) in [(Family::V4, ipv4), (Family::V6, ipv6)] {
             let packets = batch.iter().filter(move |(destination, _)| family.holds(*destination));
             match socket {
-                Some(socket) => send_all(socket.as_fd(), packets, &mut patience, &mut report),
+                Some(socket) => {
+                    let socket = socket.as_fd();
+                    let send = |packets| transmit::send_many(socket, packets);
+                    send_all(socket, packets, send, &mut patience, &mut report);
+                }
                 None => packets.for_each(|_| report.count(libc::EAFNOSUPPORT)),
             }
         }
@@ -111,14 +149,16 @@ impl Patience {
     }
 }
 
-fn send_all<'a>(
+/// Sends everything, as many at once as `send_some` takes.
+fn send_all<I: Iterator + Clone>(
     socket: BorrowedFd<'_>,
-    mut packets: impl Iterator<Item = (IpAddr, &'a [u8])> + Clone,
+    mut packets: I,
+    send_some: impl Fn(I) -> io::Result<usize>,
     patience: &mut Patience,
     report: &mut SendReport,
 ) {
     while packets.clone().next().is_some() {
-        let done = match transmit::send_many(socket, packets.clone()) {
+        let done = match send_some(packets.clone()) {
             Ok(sent) => {
                 report.sent += sent;
                 sent

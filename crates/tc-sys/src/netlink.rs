@@ -52,9 +52,24 @@ impl<'a> Message<'a> {
         libc::c_int::from(self.kind) == subsystem << 8 | kind
     }
 
-    /// The attributes, as types and values.
+    /// What kind of message it is, subsystem included.
+    pub(crate) const fn kind(self) -> u16 {
+        self.kind
+    }
+
+    /// The fixed part before the attributes.
+    pub(crate) fn fixed<const LEN: usize>(self) -> Option<&'a [u8; LEN]> {
+        self.body.first_chunk()
+    }
+
+    /// The attributes of a message of netfilter, as types and values.
     pub(crate) fn attributes(self) -> impl Iterator<Item = (libc::c_int, &'a [u8])> {
-        let mut octets = self.body.get(NETFILTER_HEADER..).unwrap_or_default();
+        self.attributes_behind(NETFILTER_HEADER)
+    }
+
+    /// The attributes behind a fixed part of so many octets, as types and values.
+    pub(crate) fn attributes_behind(self, fixed: usize) -> impl Iterator<Item = (libc::c_int, &'a [u8])> {
+        let mut octets = self.body.get(fixed..).unwrap_or_default();
         std::iter::from_fn(move || {
             let (length, kind) = (u16_at(octets, 0)?, u16_at(octets, 2)?);
             let length = usize::from(length);
@@ -90,13 +105,18 @@ impl Messages {
         flags: libc::c_int,
         resource: u16,
     ) {
+        let [high, low] = resource.to_be_bytes();
+        self.begin_plain(short(subsystem << 8 | kind), flags, &[0, 0, high, low]);
+    }
+
+    /// Begins a message of any family of netlink, with the fixed part of its kind.
+    pub(crate) fn begin_plain(&mut self, kind: u16, flags: libc::c_int, fixed: &[u8]) {
         self.last = self.octets.len();
         self.octets.extend_from_slice(&[0; 4]);
-        self.octets.extend_from_slice(&short(subsystem << 8 | kind).to_ne_bytes());
+        self.octets.extend_from_slice(&kind.to_ne_bytes());
         self.octets.extend_from_slice(&short(libc::NLM_F_REQUEST | flags).to_ne_bytes());
         self.octets.extend_from_slice(&[0; 8]);
-        self.octets.extend_from_slice(&[0, 0]);
-        self.octets.extend_from_slice(&resource.to_be_bytes());
+        self.octets.extend_from_slice(fixed);
         self.finish();
     }
 

@@ -11,8 +11,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
-use tc_core::{ClientPool, LoopbackClients, Mapping};
-use tc_proto::DEFAULT_TUNNEL_PORT;
+use tc_core::{ClientPool, LinkAddresses, LoopbackClients, Mapping};
+use tc_proto::{DEFAULT_TUNNEL_PORT, Transport};
 use tc_sys::capture::Backend;
 use tc_sys::program::{Arguments, CommonArgs, number};
 
@@ -40,6 +40,9 @@ Examples:
   Compare the answers, and fail when the new system is slower or answers less:
       tcpcopy -x 80-10.16.12.11:80 -c 10.16.12.12 --report report.html --fail-if 'p99_ratio > 1.2' --fail-if 'missing > 0'
 
+  Replay DNS, over UDP and TCP:
+      tcpcopy -x udp:53-10.16.12.11:53,53-10.16.12.11:53 -c 10.16.12.12
+
 Commands:
   tcpcopy check ARGUMENTS  say which station of a packet's way does not work, and what mends it; changes nothing
 
@@ -64,6 +67,10 @@ Routing:
   The test host's answers must leave through its OUTPUT chain towards the addresses of -c (without -c: of the clients): \
 any route will do, a default route included. Let the addresses of -c be ones that nobody uses.";
 
+mod capture;
+
+pub(crate) use capture::CaptureArgs;
+
 /// The command line, field by field.
 #[expect(clippy::doc_markdown, reason = "the comments are the help, which is printed as it stands")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
@@ -80,10 +87,12 @@ any route will do, a default route included. Let the addresses of -c be ones tha
 pub(crate) struct Args {
     /// What to replay, and where to
     ///
-    /// A comma list of [sourceIP:]sourcePort-targetIP:targetPort, IPv6 addresses in brackets: what arrives at this host
-    /// for the source goes to the target. Without an address, the port of any address of this host. The first entry
-    /// that fits wins; IPv4 clients fit an IPv6 target, and IPv6 clients an IPv4 target, only with addresses of the
-    /// target's kind in -c.
+    /// A comma list of [udp:][sourceIP:]sourcePort[@MAC]-targetIP:targetPort[@MAC], IPv6 addresses in brackets: what
+    /// arrives at this host for the source goes to the target. Without an address, the port of any address of this host.
+    /// The first entry that fits wins; IPv4 clients fit an IPv6 target, and IPv6 clients an IPv4 target, only with
+    /// addresses of the target's kind in -c. Without udp: connections of TCP; with it datagrams of UDP, for which the test
+    /// host needs a rule of its own: iptables-setup.sh --udp. A MAC address is of use with -o only: behind the source, the
+    /// one to send from, behind the target, the one of the next hop to it.
     #[arg(short = 'x', long = "map", value_name = "LIST", required = true, value_parser = MappingList::from_str)]
     pub(crate) mappings: MappingList,
 
@@ -121,12 +130,22 @@ pub(crate) struct Args {
     #[arg(short = 'T', long, value_name = "NUMBER", default_value_t = 1, value_parser = times)]
     pub(crate) times: u32,
 
+    #[command(flatten)]
+    pub(crate) choices: CaptureArgs,
+
     /// How to capture: ring or pnet
     ///
     /// With ring, packets come through memory that the kernel shares with tcpcopy; with pnet, through a system call
     /// each, which costs more. The default is ring where the kernel has it.
     #[arg(long, value_name = "BACKEND", value_parser = backend)]
     pub(crate) capture: Option<Backend>,
+
+    /// Interface on which to inject, at the link layer
+    ///
+    /// Frames go to the next hop of the target, found in the kernel's tables of routes and neighbours, or given in -x.
+    /// They pass no rule of OUTPUT and no conntrack, and cost less. An Ethernet device. The default: the kernel sends.
+    #[arg(short = 'o', long = "output", value_name = "INTERFACE")]
+    pub(crate) output: Option<String>,
 
     /// Hosts on which intercept runs
     ///
@@ -258,7 +277,13 @@ impl Arguments for Args {
     }
 
     fn check(&self) -> Result<(), String> {
+        self.choices.check(&self.interfaces)?;
         for mapping in &self.mappings.0 {
+            if self.output.is_none() && mapping.link != LinkAddresses::default() {
+                return Err(format!(
+                    "-x '{mapping}': a MAC address is of use with -o only; name the interface with -o"
+                ));
+            }
             let version = if mapping.target.is_ipv4() { "IPv4" } else { "IPv6" };
             if self.clients.as_ref().is_some_and(|clients| !clients.serves(mapping.target)) {
                 return Err(format!(
@@ -299,6 +324,13 @@ impl Args {
         }
         if self.interfaces.iter().filter(|name| *name == "-").count() > 1 {
             return Err("-i names standard input twice".to_owned());
+        }
+        if let Some(mapping) = self.mappings.0.iter().find(|mapping| mapping.transport == Transport::Udp) {
+            return Err(format!("-x '{mapping}': datagrams are not replayed out of files yet; leave it out"));
+        }
+        if self.choices.is_set() {
+            return Err("-F, -B, -S, --mirror and --promiscuous are for interfaces; files are replayed whole"
+                .to_owned());
         }
         if self.threads > 1 {
             return Err("--threads is for live traffic; files are replayed by one".to_owned());

@@ -60,7 +60,7 @@ impl CheckArgs {
 }
 
 fn look(config: &Config, terms: &Terms, patience: Duration, report: &mut Report) {
-    let mut injector = match Injector::open(config.targets) {
+    let mut injector = match config.open_injector() {
         Ok(injector) => {
             report.add(Finding::good("permission", "raw sockets can be opened", "opened one"));
             Some(injector)

@@ -1,6 +1,6 @@
 //! What the program does with the arguments.
 
-use crate::args::{Args, Peer};
+use crate::args::{Args, CaptureArgs, Peer};
 use crate::greeting::Terms;
 use crate::offline::{Input, OfflineConfig, Speed};
 use crate::report::ReportConfig;
@@ -9,8 +9,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 use tc_core::compare::{CompareConfig, Detail};
-use tc_core::{Admission, ClientPool, Join, Mapping, Pace, Ramp, ReplayConfig, RouteScope};
+use tc_core::{Admission, ClientPool, Join, LinkAddresses, Mapping, Pace, Ramp, ReplayConfig, RouteScope};
 use tc_sys::capture::{Backend, CaptureConfig, CaptureRule};
+use tc_sys::inject::{Injector, LinkTarget};
 use tc_sys::{Families, SysError, key_file};
 
 /// How many seconds the keep-alive timeout is longer than the session timeout unless told otherwise.
@@ -57,6 +58,8 @@ pub(crate) struct Config {
     pub(crate) intercepts: Vec<Intercept>,
     pub(crate) mappings: Vec<Mapping>,
     pub(crate) origin: Origin,
+    /// The device to inject on; nothing for raw sockets.
+    pub(crate) output: Option<String>,
     pub(crate) replay: ReplayConfig,
     /// How the comparison of answers is reported, if there is one.
     pub(crate) report: Option<ReportConfig>,
@@ -90,13 +93,14 @@ impl From<Args> for Config {
         let clients = args.clients.unwrap_or_default();
         Self {
             backend: args.capture,
-            capture: capture_config(&mappings, &clients, args.interfaces),
+            capture: capture_config(&mappings, &clients, args.interfaces, args.choices),
             targets: families(&mappings, |mapping, version| mapping.target.is_ipv4() == version.is_ipv4()),
             clients,
             connections: usize::from(args.connections).div_ceil(args.threads.into()),
             intercepts: intercepts(&mappings, args.intercepts, args.port),
             mappings,
             origin,
+            output: args.output,
             replay,
             payload: if report.is_some() { PAYLOAD } else { 0 },
             report,
@@ -105,6 +109,25 @@ impl From<Args> for Config {
             key_file: args.key_file,
             unreachable: if args.lonely { Unreachable::Wait } else { Unreachable::Fail },
         }
+    }
+}
+
+impl Config {
+    /// Opens what packets are sent through.
+    pub(crate) fn open_injector(&self) -> Result<Injector, SysError> {
+        let Some(device) = &self.output else { return Injector::open(self.targets) };
+        let mut targets: Vec<LinkTarget> = Vec::new();
+        for mapping in &self.mappings {
+            let (address, LinkAddresses { source, next_hop }) = (mapping.target.ip(), mapping.link);
+            match targets.iter_mut().find(|target| target.address == address) {
+                Some(target) => {
+                    target.source = target.source.or(source);
+                    target.next_hop = target.next_hop.or(next_hop);
+                }
+                None => targets.push(LinkTarget { address, next_hop, source }),
+            }
+        }
+        Injector::open_link(device, &targets)
     }
 }
 
@@ -188,9 +211,18 @@ fn families(mappings: &[Mapping], serves: impl Fn(&Mapping, IpAddr) -> bool) -> 
     }
 }
 
-fn capture_config(mappings: &[Mapping], clients: &ClientPool, interfaces: Vec<String>) -> CaptureConfig {
-    let rule = |mapping: &Mapping| CaptureRule { destination: mapping.online, port: mapping.port };
-    CaptureConfig {
+fn capture_config(
+    mappings: &[Mapping],
+    clients: &ClientPool,
+    interfaces: Vec<String>,
+    choices: CaptureArgs,
+) -> CaptureConfig {
+    let rule = |mapping: &Mapping| CaptureRule {
+        transport: mapping.transport,
+        destination: mapping.online,
+        port: mapping.port,
+    };
+    let mut config = CaptureConfig {
         interfaces,
         rules: mappings.iter().map(rule).collect(),
         exclude: mappings.iter().map(|mapping| mapping.target).collect(),
@@ -199,7 +231,9 @@ fn capture_config(mappings: &[Mapping], clients: &ClientPool, interfaces: Vec<St
             online && clients.leads(version, mapping.target.ip())
         }),
         ..CaptureConfig::default()
-    }
+    };
+    choices.apply(&mut config);
+    config
 }
 
 /// The intercepts of `-s`, each for all flows, or else one on each target.

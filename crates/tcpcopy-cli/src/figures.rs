@@ -2,12 +2,12 @@
 
 use crate::snapshot::Snapshot;
 use tc_core::CloseReason;
-use tc_core::counters::Counters;
+use tc_core::counters::{Counters, DatagramCounters};
 use tc_sys::program::{Figure, Figures, Line};
 
 /// All figures of a snapshot.
 pub(crate) fn figures(all: &Snapshot) -> Figures {
-    Figures::new(vec![
+    let mut lines = vec![
         sessions(all),
         waiting(all),
         requests(&all.counters),
@@ -15,7 +15,50 @@ pub(crate) fn figures(all: &Snapshot) -> Figures {
         sent(all),
         target(all),
         losses(all),
-    ])
+    ];
+    if all.counters.captured.datagrams > 0 {
+        lines.push(datagrams(&all.counters.datagrams, all.sessions.datagram_flows));
+    }
+    Figures::new(lines)
+}
+
+fn datagrams(counters: &DatagramCounters, flows: usize) -> Line {
+    let count = |name, help, word, value| Figure::counter(name, help, word, value).always();
+    let mut figures = vec![
+        count(
+            "tcpcopy_datagrams_captured_total",
+            "Datagrams of clients to replay.",
+            "udp captured",
+            counters.captured,
+        )
+        .rated("datagrams captured"),
+        count("tcpcopy_datagrams_sent_total", "Datagrams sent to the target.", "udp sent", counters.sent),
+        count("tcpcopy_datagram_packets_total", "Packets of sent datagrams.", "udp packets", counters.packets),
+        count("tcpcopy_datagram_octets_total", "Payload of sent datagrams.", "udp octets", counters.octets),
+        count("tcpcopy_datagrams_answered_total", "Datagrams answered.", "udp answered", counters.answered),
+        count(
+            "tcpcopy_datagrams_unanswered_total",
+            "Datagrams not answered.",
+            "udp unanswered",
+            counters.unanswered,
+        ),
+        Figure::gauge("tcpcopy_datagram_flows", "Flows of datagrams.", "udp flows", flows),
+    ];
+    let seldom = [
+        ("udp not sampled", "not_sampled", counters.not_sampled),
+        ("udp not mapped", "unmapped", counters.unmapped),
+        ("udp replayed", "replayed", counters.replayed),
+        ("udp malformed", "malformed", counters.malformed),
+        ("udp no intercept", "no_intercept", counters.no_intercept),
+        ("udp no address", "no_address", counters.no_address),
+        ("udp overflow", "overflow", counters.overflows),
+        ("udp flows evicted", "evicted", counters.evicted),
+    ];
+    figures.extend(seldom.map(|(word, label, value)| {
+        let help = "Datagrams not replayed, by reason.";
+        Figure::counter("tcpcopy_datagrams_left_total", help, word, value).labelled("why", label)
+    }));
+    Line::new("", figures)
 }
 
 fn sessions(all: &Snapshot) -> Line {
@@ -142,6 +185,7 @@ fn captured(all: &Snapshot) -> Line {
         ("frag", "fragment", captured.fragments),
         ("refused", "refused", captured.refused),
         ("not sampled", "not_sampled", captured.not_sampled),
+        ("udp", "datagram", captured.datagrams),
     ];
     figures.extend(
         seldom.map(|(word, label, count)| Figure::counter(NAME, HELP, word, count).labelled("as", label)),

@@ -45,6 +45,7 @@ impl Outlet {
 
     /// Sends a bounded part of what the replayer has.
     pub(crate) fn transmit_part(&mut self, now: Instant, replayer: &mut Replayer) -> Rest {
+        self.injector.refresh(now);
         for _ in 0..MAX_BATCHES {
             let mut poll =
                 |octets: &mut Vec<u8>| replayer.poll_transmit(now, octets).map(|sent| sent.destination);

@@ -16,7 +16,6 @@ use tc_core::{ReplayConfig, Replayer};
 use tc_proto::PortShare;
 use tc_proto::tunnel::VERSION;
 use tc_sys::capture::{self, AnswerCapture, AnswerConfig, Capture};
-use tc_sys::inject::Injector;
 use tc_sys::privilege::Needs;
 use tc_sys::process::{Signal, SignalFd};
 use tc_sys::program::{Flow, MetricsServer, Program};
@@ -92,7 +91,7 @@ fn open_worker(
 ) -> Result<Worker, Error> {
     let now = Instant::now();
     let answers = replay.compare.map(|_| open_answers(config, replay.ports)).transpose()?;
-    let outlet = Outlet::new(Injector::open(config.targets)?, now);
+    let outlet = Outlet::new(config.open_injector()?, now);
     let tunnels = Tunnels::open(config, terms, now, FIRST_TUNNEL)?;
     let replayer = Replayer::new(replay, config.mappings.clone(), config.clients.clone());
     Worker::new(capture, answers, outlet, tunnels, replayer)

@@ -25,6 +25,8 @@ pub(crate) struct SessionGauges {
     pub(crate) active: usize,
     /// The memory that they take, in octets.
     pub(crate) octets: usize,
+    /// Flows of datagrams.
+    pub(crate) datagram_flows: usize,
     /// Those that wait, in the order of [`Waiting::ALL`].
     waiting: [usize; Waiting::ALL.len()],
 }
@@ -46,7 +48,8 @@ impl SessionGauges {
     /// The sessions of a replayer. Looks at each of them.
     pub(crate) fn of(replayer: &Replayer) -> Self {
         let waiting = replayer.waiting().map(|(_, count)| count);
-        Self { active: replayer.sessions(), octets: replayer.octets(), waiting }
+        let datagram_flows = replayer.datagram_flows();
+        Self { active: replayer.sessions(), octets: replayer.octets(), datagram_flows, waiting }
     }
 
     /// How many wait, by what they wait for.
@@ -57,9 +60,10 @@ impl SessionGauges {
 
 impl AddAssign for SessionGauges {
     fn add_assign(&mut self, other: Self) {
-        let Self { active, octets, waiting } = other;
+        let Self { active, octets, datagram_flows, waiting } = other;
         self.active += active;
         self.octets += octets;
+        self.datagram_flows += datagram_flows;
         for (count, more) in self.waiting.iter_mut().zip(waiting) {
             *count += more;
         }

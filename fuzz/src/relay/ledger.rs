@@ -81,6 +81,7 @@ pub(super) fn check_totals(c: &Counters, held: usize, routes: usize) {
     let dropped = c.dropped_truncated
         + c.dropped_header_length
         + c.dropped_ip_version
+        + c.datagrams
         + c.dropped_not_tcp
         + c.dropped_fragment;
     assert_eq!(c.responses, c.passed + c.forwarded + c.held + c.held_refused + dropped);

@@ -23,9 +23,11 @@ pub(super) const fn captured(counters: &CapturedCounters) -> u64 {
         fragments,
         refused,
         not_sampled,
+        datagrams,
     } = *counters;
     let taken = syns + syn_retransmissions + data + held + ends + acks + retransmissions + overflows;
-    taken + not_joined + out_of_window + unmapped + replayed + malformed + fragments + refused + not_sampled
+    let left = not_joined + out_of_window + unmapped + replayed + malformed + fragments + refused + not_sampled;
+    taken + left + datagrams
 }
 
 /// What was sent is what was counted.

@@ -19,6 +19,12 @@ impl Rule {
         Self::filter(format!("OUTPUT -p tcp --sport {port} -j NFQUEUE --queue-num {queue}"))
     }
 
+    /// Datagrams of the application go to the netfilter queue.
+    #[must_use]
+    pub fn queue_datagrams(port: u16, queue: u16) -> Self {
+        Self::filter(format!("OUTPUT -p udp --sport {port} -j NFQUEUE --queue-num {queue}"))
+    }
+
     /// Packets to the application go through a netfilter queue before it gets them.
     #[must_use]
     pub fn queue_requests(port: u16, queue: u16) -> Self {
@@ -45,6 +51,12 @@ impl Rule {
             random(share)
         );
         Self { programs: &["iptables"], table: "mangle", words: rule }
+    }
+
+    /// This host's own raw sockets cannot send to the port.
+    #[must_use]
+    pub fn forbid_to(port: u16) -> Self {
+        Self::filter(format!("OUTPUT -p tcp --dport {port} -j DROP"))
     }
 
     /// Nothing reaches the port.

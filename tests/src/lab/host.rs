@@ -95,6 +95,11 @@ impl Host {
         }
     }
 
+    /// Joins this host and `peer` by a link more, which is down.
+    pub fn add_link_to(&self, peer: &Self, link: &str, peer_link: &str) {
+        self.link_to(peer, link, peer_link);
+    }
+
     /// Joins `link` of this host and `peer_link` of `peer`.
     pub(super) fn link_to(&self, peer: &Self, link: &str, peer_link: &str) {
         let peer_name = peer.namespace.name();

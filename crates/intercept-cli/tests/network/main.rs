@@ -197,8 +197,8 @@ fn clients_of_the_passlist_are_served_and_no_tunnel_hears_of_them() {
 }
 
 #[test]
-fn what_is_not_tcp_is_dropped_and_counted() {
-    in_namespace("what_is_not_tcp_is_dropped_and_counted", || {
+fn datagrams_are_dropped_and_counted() {
+    in_namespace("datagrams_are_dropped_and_counted", || {
         let mut intercept = Intercept::start(&["-x", "127.0.0.2"]);
         queue_rule("udp", 0);
         let application = UdpSocket::bind(APPLICATION).unwrap();
@@ -211,7 +211,7 @@ fn what_is_not_tcp_is_dropped_and_counted() {
         assert_eq!(passed.recv(&mut [0; 10]).unwrap(), 6);
         assert!(dropped.recv(&mut [0; 10]).is_err());
         let log = intercept.stop();
-        assert!(log.contains("all:2, route:0, sock write cnt:0, passed:1, not tcp:1"), "{log}");
+        assert!(log.contains("all:2, route:0, sock write cnt:0, passed:1, udp:1"), "{log}");
     });
 }
 

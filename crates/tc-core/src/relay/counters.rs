@@ -1,11 +1,13 @@
 //! What the relay counts.
 
 use std::fmt;
-use tc_proto::ParseError;
+use tc_proto::{ParseError, Transport};
+
+const UDP: u8 = Transport::Udp.protocol();
 
 /// One counter for each outcome, since the start.
 ///
-/// A response is exactly one of passed, forwarded, held, `held_refused`, or one of the `dropped_*`. A held header
+/// A response is exactly one of passed, forwarded, held, `held_refused`, `datagrams`, or one of the `dropped_*`. A held header
 /// ends as `held_delivered`, `held_superseded`, `held_expired` or `held_displaced`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -33,7 +35,9 @@ pub struct Counters {
     pub dropped_header_length: u64,
     /// Responses that are neither IPv4 nor IPv6.
     pub dropped_ip_version: u64,
-    /// Responses that are not TCP.
+    /// Responses that are datagrams of UDP.
+    pub datagrams: u64,
+    /// Responses that are neither TCP nor UDP.
     pub dropped_not_tcp: u64,
     /// Responses that are fragments.
     pub dropped_fragment: u64,
@@ -85,6 +89,7 @@ impl Counters {
             ParseError::Truncated { .. } => &mut self.dropped_truncated,
             ParseError::HeaderLength { .. } => &mut self.dropped_header_length,
             ParseError::Version(_) => &mut self.dropped_ip_version,
+            ParseError::NotTcp(UDP) => &mut self.datagrams,
             ParseError::NotTcp(_) | ParseError::NotUdp(_) => &mut self.dropped_not_tcp,
             ParseError::Fragment | ParseError::FragmentLength { .. } => &mut self.dropped_fragment,
         };
@@ -98,7 +103,7 @@ impl Counters {
     }
 
     /// Why responses and tunnels did not go the usual way: name and count.
-    fn exceptions(&self) -> [(&'static str, u64); 25] {
+    fn exceptions(&self) -> [(&'static str, u64); 26] {
         [
             ("held", self.held),
             ("held late", self.held_delivered),
@@ -109,6 +114,7 @@ impl Counters {
             ("truncated", self.dropped_truncated),
             ("bad header length", self.dropped_header_length),
             ("bad ip version", self.dropped_ip_version),
+            ("udp", self.datagrams),
             ("not tcp", self.dropped_not_tcp),
             ("fragments", self.dropped_fragment),
             ("lost with tunnel", self.lost_with_tunnel),

@@ -135,7 +135,7 @@ proptest! {
             player.play(&mut bench, input);
             let c = *bench.relay.counters();
             let dropped = c.dropped_truncated + c.dropped_header_length
-                + c.dropped_ip_version + c.dropped_not_tcp + c.dropped_fragment;
+                + c.dropped_ip_version + c.datagrams + c.dropped_not_tcp + c.dropped_fragment;
             prop_assert_eq!(c.responses, c.passed + c.forwarded + c.held + c.held_refused + dropped);
             let released = c.held_delivered + c.held_superseded + c.held_expired + c.held_displaced;
             prop_assert_eq!(c.held, released + bench.relay.held_count() as u64);

@@ -141,6 +141,7 @@ fn whatever_is_no_tcp_packet_is_dropped_and_counted_by_reason() {
         altered(32, 0x10),
         altered(0, 0x75),
         altered(9, 17),
+        altered(9, 132),
         altered(6, 0x20),
     ];
     for octets in &malformed {
@@ -150,6 +151,7 @@ fn whatever_is_no_tcp_packet_is_dropped_and_counted_by_reason() {
     assert_eq!(counters.dropped_truncated, 3);
     assert_eq!(counters.dropped_header_length, 2);
     assert_eq!((counters.dropped_ip_version, counters.dropped_not_tcp, counters.dropped_fragment), (1, 1, 1));
+    assert_eq!(counters.datagrams, 1);
     assert_eq!(counters.responses, malformed.len() as u64);
 }
 

@@ -1,6 +1,7 @@
 //! Captured fragments of IP packets.
 
 use super::Replayer;
+use super::intake::UDP;
 use std::net::IpAddr;
 use std::time::Instant;
 use tc_proto::fragment::FragmentRef;
@@ -20,6 +21,7 @@ impl Replayer {
         };
         match PacketRef::parse(&whole) {
             Ok(packet) => self.handle_packet(now, at, &packet),
+            Err(ParseError::NotTcp(UDP)) => self.handle_datagram(now, &whole),
             Err(error) => self.counters.captured.count_unparsed(error),
         }
     }
@@ -27,7 +29,7 @@ impl Replayer {
     fn reassemble(&mut self, now: Instant, octets: &[u8]) -> Result<Option<Vec<u8>>, ParseError> {
         let Some(fragment) = FragmentRef::parse(octets)? else { return Ok(None) };
         let extended = fragment.id.protocol.is_none() && EXTENSIONS.contains(&fragment.protocol);
-        if fragment.protocol != TCP && !extended {
+        if ![TCP, UDP].contains(&fragment.protocol) && !extended {
             return Err(ParseError::NotTcp(fragment.protocol));
         }
         if !self.maps(fragment.id.destination) {

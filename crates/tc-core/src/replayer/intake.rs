@@ -9,7 +9,9 @@ use crate::session::{Context, Session};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 use std::time::Instant;
-use tc_proto::{Flags, PacketRef, ParseError};
+use tc_proto::{Flags, PacketRef, ParseError, Transport};
+
+pub(super) const UDP: u8 = Transport::Udp.protocol();
 
 /// A captured packet that is to be replayed, and for whom.
 #[derive(Clone, Copy)]
@@ -20,6 +22,17 @@ struct Arrival<'a> {
     connection: Connection,
     target: SocketAddr,
     packet: &'a PacketRef<'a>,
+}
+
+/// What `-x` says of a destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Packets to it go to this target.
+    Target(SocketAddr),
+    /// It is a target itself: packets to it were replayed.
+    Replayed,
+    /// Nothing.
+    Unmapped,
 }
 
 impl Replayer {
@@ -35,6 +48,7 @@ impl Replayer {
         match PacketRef::parse(octets) {
             Ok(packet) => self.handle_packet(now, at, &packet),
             Err(ParseError::Fragment) => self.handle_fragment(now, at, octets),
+            Err(ParseError::NotTcp(UDP)) => self.handle_datagram(now, octets),
             Err(error) => self.counters.captured.count_unparsed(error),
         }
     }
@@ -60,22 +74,29 @@ impl Replayer {
 
     /// Where packets to this address and port of the online host go; a packet that goes nowhere is counted.
     fn target_of(&mut self, destination: SocketAddr) -> Option<SocketAddr> {
+        match self.place_of(Transport::Tcp, destination) {
+            Place::Target(target) => return Some(target),
+            Place::Replayed => self.counters.captured.replayed += 1,
+            Place::Unmapped => self.counters.captured.unmapped += 1,
+        }
+        None
+    }
+
+    /// What `-x` says of packets to this address and port.
+    pub(super) fn place_of(&self, transport: Transport, destination: SocketAddr) -> Place {
         let leads = |mapping: &&Mapping| self.clients.leads(destination.ip(), mapping.target.ip());
-        let mapping = self.mappings.iter().filter(|mapping| mapping.takes(destination)).find(leads);
+        let mapping = self.mappings.iter().filter(|mapping| mapping.takes(transport, destination)).find(leads);
         let named =
             self.config.origin == Origin::File && mapping.is_some_and(|mapping| mapping.online.is_some());
-        if !named && self.mappings.iter().any(|mapping| mapping.target == destination) {
-            self.counters.captured.replayed += 1;
-            return None;
+        let is_target = |mapping: &Mapping| mapping.transport == transport && mapping.target == destination;
+        if !named && self.mappings.iter().any(is_target) {
+            return Place::Replayed;
         }
-        if mapping.is_none() {
-            self.counters.captured.unmapped += 1;
-        }
-        mapping.map(|mapping| mapping.target)
+        mapping.map_or(Place::Unmapped, |mapping| Place::Target(mapping.target))
     }
 
     /// Whether the client's connection belongs to those that are replayed.
-    fn is_sampled(&mut self, now: Instant, client: SocketAddr) -> bool {
+    pub(super) fn is_sampled(&mut self, now: Instant, client: SocketAddr) -> bool {
         let wanted = u64::from(self.config.admission.percentage);
         let reached = match self.config.admission.ramp {
             Ramp::None => wanted,

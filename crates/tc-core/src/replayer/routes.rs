@@ -34,6 +34,8 @@ impl RouteScope {
 #[derive(Debug, Default)]
 pub(super) struct Routes {
     up: HashSet<RouteScope>,
+    /// What is up, or was.
+    known: HashSet<RouteScope>,
     queue: VecDeque<usize>,
     /// Flows that were announced and have ended.
     ended: VecDeque<Flow>,
@@ -42,6 +44,7 @@ pub(super) struct Routes {
 impl Routes {
     pub(super) fn set_up(&mut self, scope: RouteScope) {
         self.up.insert(scope);
+        self.known.insert(scope);
     }
 
     pub(super) fn set_down(&mut self, scope: RouteScope) {
@@ -51,6 +54,11 @@ impl Routes {
     pub(super) fn is_up(&self, target: SocketAddr) -> bool {
         let version = if target.is_ipv4() { RouteScope::Ipv4 } else { RouteScope::Ipv6 };
         [RouteScope::All, version, RouteScope::Target(target.ip())].iter().any(|scope| self.up.contains(scope))
+    }
+
+    /// Whether there ever was an intercept for this target.
+    pub(super) fn was_up(&self, target: SocketAddr) -> bool {
+        self.known.contains(&RouteScope::All) || self.known.contains(&RouteScope::Target(target.ip()))
     }
 
     pub(super) fn push(&mut self, index: usize) {

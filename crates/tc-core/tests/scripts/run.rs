@@ -6,8 +6,8 @@ use super::world::{Speaker, Variant, World};
 use super::{counters, fragments, notation, wire};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
-use tc_core::{ClientPool, Mapping, Replayer};
-use tc_proto::{Flow, TargetHeader};
+use tc_core::{ClientPool, LinkAddresses, Mapping, Replayer};
+use tc_proto::{Flow, TargetHeader, Transport};
 
 /// Packets of one wake-up beyond which the engine is taken to run in a circle.
 const MANY: usize = 100_000;
@@ -37,7 +37,13 @@ pub(crate) struct Run<'a> {
 impl<'a> Run<'a> {
     pub(crate) fn new(script: &'a Script, variant: Variant) -> Self {
         let world = World::new(variant);
-        let mapping = Mapping { online: None, port: world.online().port(), target: world.target() };
+        let mapping = Mapping {
+            transport: Transport::Tcp,
+            online: None,
+            port: world.online().port(),
+            target: world.target(),
+            link: LinkAddresses::default(),
+        };
         let address = match script.settings.pool {
             Pool::None => None,
             Pool::One => Some(world.pool()),

@@ -247,8 +247,9 @@ pub(crate) fn outcomes(captured: &CapturedCounters) -> u64 {
         fragments,
         refused,
         not_sampled,
+        datagrams,
     } = *captured;
     let taken = syns + syn_retransmissions + data + held + ends + acks + retransmissions;
     let left = not_joined + out_of_window + overflows + unmapped + replayed + malformed + fragments;
-    taken + left + refused + not_sampled
+    taken + left + refused + not_sampled + datagrams
 }

@@ -14,7 +14,8 @@ use super::wire;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-use tc_core::{ClientPool, Mapping, ReplayConfig, Replayer, RouteScope};
+use tc_core::{ClientPool, LinkAddresses, Mapping, ReplayConfig, Replayer, RouteScope};
+use tc_proto::Transport;
 
 /// More steps than any scenario needs: one that takes them runs in circles.
 const MAX_STEPS: u64 = 3_000_000;
@@ -78,9 +79,11 @@ impl World {
         let rng = |purpose| Rng::new(scenario.seed, purpose);
         let plans: Vec<_> = scenario.plans.iter().cloned().map(Rc::new).collect();
         let mappings = plans::ADDRESSES.map(|(online, target)| Mapping {
+            transport: Transport::Tcp,
             online: Some(online.ip()),
             port: online.port(),
             target,
+            link: LinkAddresses::default(),
         });
         let mut world = Self {
             start,

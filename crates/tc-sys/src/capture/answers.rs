@@ -117,8 +117,8 @@ struct Source {
 impl Source {
     fn open(interface: &NetworkInterface, filter: &Filter, ring: usize) -> Result<Self, SysError> {
         // Nothing waits in the receive buffer: what is taken of a packet fits its frame.
-        let buffer = 1 << 16;
-        let socket = CaptureSocket::open(interface, ETH_P_ALL, filter.clone(), buffer)?;
+        let config = CaptureConfig { receive_buffer: 1 << 16, ..CaptureConfig::default() };
+        let socket = CaptureSocket::open(interface, ETH_P_ALL, filter.clone(), &config)?;
         let ring =
             FrameRing::open(socket.as_fd(), ring).map_err(|cause| socket.failed("make a ring for", cause))?;
         socket::bind_packet(socket.as_fd(), ETH_P_ALL, interface.index)

@@ -2,24 +2,26 @@
 //!
 //! It runs on packet sockets of type `SOCK_DGRAM`, so offsets count from the IP header. What it takes:
 //!
-//! - packets for this host (`PACKET_HOST`), no broadcast, no multicast, nothing promiscuous, nothing outgoing;
-//! - **IPv4**: TCP, header options honoured;
-//! - **IPv6**: TCP right after the header or a fragment header, by its ports. With other extension headers (hop-by-hop
+//! - packets for this host (`PACKET_HOST`), or on request for any host, no broadcast, no multicast, nothing outgoing;
+//! - one transport, TCP or UDP;
+//! - **IPv4**: header options honoured;
+//! - **IPv6**: the transport right after the header or a fragment header, by its ports. With other extension headers (hop-by-hop
 //!   0, routing 43, destination options 60) every packet is taken and the program decides: classic BPF cannot walk the
 //!   chain;
-//! - fragments other than the first carry no ports: those of TCP to an address of any rule are taken, and the program
+//! - fragments other than the first carry no ports: those of the transport to an address of any rule are taken, and the program
 //!   forgets those whose first fragment does not come;
 //! - the whole packet, never cut.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use tc_proto::PortShare;
+use tc_proto::{PortShare, Transport};
 
 use super::CaptureRule;
 
 mod answers;
 mod assemble;
+mod shape;
 
 pub(crate) use answers::Answers;
 
@@ -37,7 +39,6 @@ pub const MAX_INSTRUCTIONS: usize = 4096;
 /// The octets of a packet that the filter lets through: more than any packet has.
 pub const SNAP: u32 = 0x4_0000;
 
-const TCP: u32 = 6;
 const IPV6_EXTENSIONS: [u32; 3] = [0, 43, 60];
 const IPV6_FRAGMENT: u32 = 44;
 const FRAGMENT_OFFSET: u32 = 0x1fff;
@@ -67,22 +68,30 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// The program for a socket that gets IPv4 packets; `None` when no rule applies to IPv4.
+    /// The program for a socket that gets IPv4 packets of this transport; `None` when no rule applies to them.
     ///
     /// # Errors
     ///
     /// When it has more than [`MAX_INSTRUCTIONS`].
-    pub fn ipv4(rules: &[CaptureRule], exclude: &[SocketAddr]) -> Result<Option<Self>, FilterError> {
-        Self::build::<Ipv4Addr>(rules, exclude)
+    pub fn ipv4(
+        transport: Transport,
+        rules: &[CaptureRule],
+        exclude: &[SocketAddr],
+    ) -> Result<Option<Self>, FilterError> {
+        Self::build::<Ipv4Addr>(transport, rules, exclude)
     }
 
-    /// The program for a socket that gets IPv6 packets; `None` when no rule applies to IPv6.
+    /// The program for a socket that gets IPv6 packets of this transport; `None` when no rule applies to them.
     ///
     /// # Errors
     ///
     /// When it has more than [`MAX_INSTRUCTIONS`].
-    pub fn ipv6(rules: &[CaptureRule], exclude: &[SocketAddr]) -> Result<Option<Self>, FilterError> {
-        Self::build::<Ipv6Addr>(rules, exclude)
+    pub fn ipv6(
+        transport: Transport,
+        rules: &[CaptureRule],
+        exclude: &[SocketAddr],
+    ) -> Result<Option<Self>, FilterError> {
+        Self::build::<Ipv6Addr>(transport, rules, exclude)
     }
 
     /// The program that takes no packet.
@@ -102,7 +111,7 @@ impl Filter {
     }
 
     /// The program that gives the hash of [`PortShare`] of the client's port, in packets of this protocol
-    /// (`linux/if_ether.h`), or zero where TCP does not follow right after the IP header.
+    /// (`linux/if_ether.h`), or zero where neither TCP nor UDP follows right after the IP header.
     pub(crate) fn pick_member(protocol: u16) -> Self {
         let (multiplier, shift) = PortShare::HASH;
         let (protocol_at, port) = if protocol == super::socket::ETH_P_IPV6 {
@@ -110,7 +119,8 @@ impl Filter {
         } else {
             (9, vec![load_header_length(), load_half_indexed(0)])
         };
-        let mut program = vec![load_byte(protocol_at), branch(TCP, 1, 0), refuse()];
+        let [tcp, udp] = Transport::ALL.map(|transport| transport.protocol().into());
+        let mut program = vec![load_byte(protocol_at), branch(tcp, 2, 0), branch(udp, 1, 0), refuse()];
         program.extend(port);
         program.extend([multiply(multiplier), shift_right(shift), give_accumulator()]);
         Self { program }
@@ -126,13 +136,22 @@ impl Filter {
         &self.program
     }
 
-    fn build<A: Address>(rules: &[CaptureRule], exclude: &[SocketAddr]) -> Result<Option<Self>, FilterError> {
-        let ports = by_port::<A>(rules, exclude);
+    fn build<A: Address>(
+        transport: Transport,
+        rules: &[CaptureRule],
+        exclude: &[SocketAddr],
+    ) -> Result<Option<Self>, FilterError> {
+        let ports = by_port::<A>(transport, rules, exclude);
         if ports.is_empty() {
             return Ok(None);
         }
         let mut program = for_this_host();
-        program.extend(A::find_port(&fragment_tests(&ports)));
+        // What the program decides must come from one socket only.
+        let undecided = match transport {
+            Transport::Udp if !by_port::<A>(Transport::Tcp, rules, exclude).is_empty() => refuse(),
+            Transport::Tcp | Transport::Udp => accept(),
+        };
+        program.extend(A::find_port(transport.protocol().into(), undecided, &fragment_tests(&ports)));
         for (port, wanted) in &ports {
             program.extend(on_port(*port, &wanted.tests()));
         }
@@ -182,9 +201,13 @@ impl<A: Address> Wanted<A> {
     }
 }
 
-fn by_port<A: Address>(rules: &[CaptureRule], exclude: &[SocketAddr]) -> BTreeMap<u16, Wanted<A>> {
+fn by_port<A: Address>(
+    transport: Transport,
+    rules: &[CaptureRule],
+    exclude: &[SocketAddr],
+) -> BTreeMap<u16, Wanted<A>> {
     let mut ports = BTreeMap::new();
-    for rule in rules {
+    for rule in rules.iter().filter(|rule| rule.transport == transport) {
         let address = rule.destination.map(|address| A::of(address.to_canonical()));
         if address == Some(None) {
             continue;
@@ -249,9 +272,9 @@ trait Address: Copy + Ord {
     /// The address, if it is one of this version.
     fn of(address: IpAddr) -> Option<Self>;
 
-    /// Refuses what is not TCP, lets `fragments` decide what has no port, and leaves the destination port of all else
-    /// in the accumulator.
-    fn find_port(fragments: &[Instruction]) -> Vec<Instruction>;
+    /// Refuses what is of another protocol, gives what cannot be decided its end, lets `fragments` decide what has no
+    /// port, and leaves the destination port of all else in the accumulator.
+    fn find_port(protocol: u32, undecided: Instruction, fragments: &[Instruction]) -> Vec<Instruction>;
 
     /// What must run once before [`Address::when_equal`].
     fn load() -> Vec<Instruction>;
@@ -275,8 +298,8 @@ impl Address for Ipv4Addr {
         }
     }
 
-    fn find_port(fragments: &[Instruction]) -> Vec<Instruction> {
-        let mut program = vec![load_byte(9), branch(TCP, 1, 0), refuse(), load_half(6)];
+    fn find_port(protocol: u32, _: Instruction, fragments: &[Instruction]) -> Vec<Instruction> {
+        let mut program = vec![load_byte(9), branch(protocol, 1, 0), refuse(), load_half(6)];
         program.extend(on_bits(FRAGMENT_OFFSET, fragments));
         program.extend([load_header_length(), load_half_indexed(2)]);
         program
@@ -306,16 +329,16 @@ impl Address for Ipv6Addr {
         }
     }
 
-    fn find_port(fragments: &[Instruction]) -> Vec<Instruction> {
-        let extended = IPV6_EXTENSIONS.into_iter().flat_map(|header| [branch(header, 0, 1), accept()]);
+    fn find_port(protocol: u32, undecided: Instruction, fragments: &[Instruction]) -> Vec<Instruction> {
+        let extended = IPV6_EXTENSIONS.into_iter().flat_map(|header| [branch(header, 0, 1), undecided]);
         let mut fragment = vec![load_byte(40)];
         fragment.extend(extended.clone());
-        fragment.extend([branch(TCP, 1, 0), refuse(), load_half(42)]);
+        fragment.extend([branch(protocol, 1, 0), refuse(), load_half(42)]);
         fragment.extend(on_bits(IPV6_FRAGMENT_OFFSET, fragments));
         fragment.push(load_half(50));
         let mut program = vec![load_byte(6)];
         program.extend(extended);
-        program.extend([branch(TCP, 0, 2), load_half(42), jump(2 + fragment.len())]);
+        program.extend([branch(protocol, 0, 2), load_half(42), jump(2 + fragment.len())]);
         program.extend([branch(IPV6_FRAGMENT, 1, 0), refuse()]);
         program.extend(fragment);
         program

@@ -69,7 +69,7 @@ impl Member for PnetCapture {
         let mut sources = Vec::new();
         for (protocol, filter) in filters(config)? {
             for interface in &interfaces {
-                sources.push(Source::open(interface, protocol, &filter, config.receive_buffer)?);
+                sources.push(Source::open(interface, protocol, &filter, config)?);
             }
         }
         if sources.is_empty() {
@@ -124,9 +124,9 @@ impl Source {
         interface: &NetworkInterface,
         protocol: u16,
         filter: &Filter,
-        buffer: usize,
+        config: &CaptureConfig,
     ) -> Result<Self, SysError> {
-        let socket = CaptureSocket::open(interface, protocol, filter.clone(), buffer)?;
+        let socket = CaptureSocket::open(interface, protocol, filter.clone(), config)?;
         let duplicate =
             socket.as_fd().try_clone_to_owned().map_err(|cause| socket.failed("duplicate", cause))?;
         let config = Config {

@@ -52,7 +52,7 @@ impl Member for RingCapture {
         let mut sources = Vec::new();
         for (protocol, filter) in filters {
             for interface in &interfaces {
-                sources.push(Source::open(interface, protocol, &filter, octets, config.receive_buffer)?);
+                sources.push(Source::open(interface, protocol, &filter, octets, config)?);
             }
         }
         if sources.is_empty() {
@@ -146,9 +146,9 @@ impl Source {
         protocol: u16,
         filter: &Filter,
         ring: usize,
-        buffer: usize,
+        config: &CaptureConfig,
     ) -> Result<Self, SysError> {
-        let socket = CaptureSocket::open(interface, protocol, filter.clone(), buffer)?;
+        let socket = CaptureSocket::open(interface, protocol, filter.clone(), config)?;
         let ring =
             FrameRing::open(socket.as_fd(), ring).map_err(|cause| socket.failed("make a ring for", cause))?;
         socket::bind_packet(socket.as_fd(), protocol, interface.index)

@@ -5,9 +5,12 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use pnet::datalink::{self, NetworkInterface};
 
+use tc_proto::Transport;
+
 use super::filter::Filter;
-use super::{CaptureConfig, CaptureError, CaptureStatistics};
+use super::{Accept, CaptureConfig, CaptureError, CaptureStatistics, Promiscuity};
 use crate::SysError;
+use crate::pcap::{self, LinkType};
 use crate::syscall::{options, socket};
 
 /// `linux/if_ether.h`
@@ -30,7 +33,7 @@ impl CaptureSocket {
         interface: &NetworkInterface,
         protocol: u16,
         filter: Filter,
-        buffer: usize,
+        config: &CaptureConfig,
     ) -> Result<Self, SysError> {
         let name = if interface.index == 0 { "all interfaces" } else { &interface.name };
         let object = format!("the capture socket on {name}");
@@ -39,7 +42,12 @@ impl CaptureSocket {
             socket::open(libc::AF_PACKET, libc::SOCK_DGRAM, 0).map_err(|cause| failed("open", cause))?;
         options::attach_filter(descriptor.as_fd(), Filter::nothing().instructions())
             .map_err(|cause| failed("filter", cause))?;
-        options::set_receive_buffer(descriptor.as_fd(), buffer).map_err(|cause| failed("size", cause))?;
+        options::set_receive_buffer(descriptor.as_fd(), config.receive_buffer)
+            .map_err(|cause| failed("size", cause))?;
+        if config.promiscuity == Promiscuity::Promiscuous && interface.index != 0 {
+            options::make_promiscuous(descriptor.as_fd(), interface.index)
+                .map_err(|cause| failed("make promiscuous", cause))?;
+        }
         Ok(Self { descriptor, object, protocol, filter, counted: CaptureStatistics::default() })
     }
 
@@ -94,13 +102,28 @@ fn filter_refused(error: SysError) -> SysError {
 /// The protocols to bind to, each with its filter.
 pub(super) fn filters(config: &CaptureConfig) -> Result<Vec<(u16, Filter)>, CaptureError> {
     let mut filters = Vec::new();
-    if config.families.has_ipv4() {
-        let filter = Filter::ipv4(&config.rules, &config.exclude)?;
-        filters.extend(filter.map(|filter| (ETH_P_IP, filter)));
+    for transport in Transport::ALL {
+        if config.families.has_ipv4() {
+            let filter = Filter::ipv4(transport, &config.rules, &config.exclude)?;
+            filters.extend(filter.map(|filter| (ETH_P_IP, filter.accepting(config.accept))));
+        }
+        if config.families.has_ipv6() {
+            let filter = Filter::ipv6(transport, &config.rules, &config.exclude)?;
+            filters.extend(filter.map(|filter| (ETH_P_IPV6, filter.accepting(config.accept))));
+        }
     }
-    if config.families.has_ipv6() {
-        let filter = Filter::ipv6(&config.rules, &config.exclude)?;
-        filters.extend(filter.map(|filter| (ETH_P_IPV6, filter)));
+    if config.accept == Accept::AnyHost && config.families.has_ipv4() {
+        filters.push((ETH_P_IP, Filter::encapsulated()));
+    }
+    let expression = config.expression.as_deref();
+    let expression = expression.map(|text| pcap::compile(text, LinkType::RAW_IP)).transpose()?;
+    for (_, filter) in &mut filters {
+        let whole = std::mem::replace(filter, Filter::nothing());
+        let whole = match &expression {
+            Some(expression) => whole.and(expression),
+            None => whole,
+        };
+        *filter = whole.cut_to(config.snap);
     }
     Ok(filters)
 }

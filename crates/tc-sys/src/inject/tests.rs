@@ -141,7 +141,8 @@ fn nothing_piles_up_in_the_raw_sockets() {
         batch.push(V6, &packet);
         batch.push(V4, &small("x"));
         assert_eq!(injector.send(&batch).sent, 3);
-        for socket in [&injector.ipv4, &injector.ipv6].into_iter().flatten() {
+        let Way::Raw { ipv4, ipv6 } = &injector.way else { panic!("raw sockets") };
+        for socket in [ipv4, ipv6].into_iter().flatten() {
             let waiting = socket::wait_readable(socket.as_fd(), Duration::from_millis(20));
             assert!(!waiting.expect("poll"), "a packet waits to be read");
         }

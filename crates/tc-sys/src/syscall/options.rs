@@ -128,3 +128,37 @@ pub(crate) fn refused_messages(fd: BorrowedFd<'_>) -> io::Result<u32> {
     ))?;
     Ok(values[SK_MEMINFO_DROPS])
 }
+
+/// Makes a device hand over all frames, for as long as the packet socket is open (`PACKET_MR_PROMISC`, packet(7)).
+pub(crate) fn make_promiscuous(fd: BorrowedFd<'_>, interface: u32) -> io::Result<()> {
+    let invalid = |_| io::Error::from_raw_os_error(libc::EINVAL);
+    let request = libc::packet_mreq {
+        mr_ifindex: libc::c_int::try_from(interface).map_err(invalid)?,
+        mr_type: libc::c_ushort::try_from(libc::PACKET_MR_PROMISC).map_err(invalid)?,
+        mr_alen: 0,
+        mr_address: [0; 8],
+    };
+    // SAFETY: the kernel reads one request of this size.
+    syscall!(setsockopt(
+        fd.as_raw_fd(),
+        libc::SOL_PACKET,
+        libc::PACKET_ADD_MEMBERSHIP,
+        (&raw const request).cast(),
+        length_of::<libc::packet_mreq>(),
+    ))
+    .map(drop)
+}
+
+/// Binds a socket to a device (`SO_BINDTODEVICE`).
+pub(crate) fn bind_to_device(fd: BorrowedFd<'_>, device: &str) -> io::Result<()> {
+    let length = libc::socklen_t::try_from(device.len()).unwrap_or(0);
+    // SAFETY: the kernel reads `length` octets of the name.
+    syscall!(setsockopt(
+        fd.as_raw_fd(),
+        libc::SOL_SOCKET,
+        libc::SO_BINDTODEVICE,
+        device.as_ptr().cast(),
+        length,
+    ))
+    .map(drop)
+}

@@ -78,3 +78,31 @@ pub(crate) fn send_many<'a>(
     let sent = syscall!(sendmmsg(fd.as_raw_fd(), messages.as_mut_ptr().cast(), count, libc::MSG_DONTWAIT))?;
     Ok(usize::try_from(sent).unwrap_or(0))
 }
+
+/// The header of an Ethernet frame: destination, source, protocol.
+pub(crate) type FrameHeader = [u8; 14];
+
+/// Sends the first frames of `frames`, at most [`BATCH`], on the device that the packet socket is bound to (sendmmsg(2));
+/// how many the kernel took. Errors are as those of [`send_many`].
+pub(crate) fn send_frames<'a>(
+    fd: BorrowedFd<'_>,
+    frames: impl Iterator<Item = (&'a FrameHeader, &'a [u8])>,
+) -> io::Result<usize> {
+    let mut parts = [const { MaybeUninit::<[libc::iovec; 2]>::uninit() }; BATCH];
+    let mut messages = [const { MaybeUninit::<libc::mmsghdr>::uninit() }; BATCH];
+    let mut count: libc::c_uint = 0;
+    let part =
+        |octets: &[u8]| libc::iovec { iov_base: octets.as_ptr().cast_mut().cast(), iov_len: octets.len() };
+    for ((parts, message), (header, octets)) in parts.iter_mut().zip(&mut messages).zip(frames) {
+        let parts = parts.write([part(header), part(octets)]);
+        // SAFETY: integers and pointers, for which zero is a value.
+        let message = message.write(unsafe { std::mem::zeroed() });
+        message.msg_hdr.msg_iov = parts.as_mut_ptr();
+        message.msg_hdr.msg_iovlen = parts.len();
+        count += 1;
+    }
+    // SAFETY: the first `count` messages were written above; what they point to lives until the end of this function
+    // (headers and packets longer), and the kernel only reads it.
+    let sent = syscall!(sendmmsg(fd.as_raw_fd(), messages.as_mut_ptr().cast(), count, libc::MSG_DONTWAIT))?;
+    Ok(usize::try_from(sent).unwrap_or(0))
+}

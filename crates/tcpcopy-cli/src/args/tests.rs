@@ -37,7 +37,7 @@ fn every_mistake_is_one_line_that_names_the_argument_and_the_remedy() {
         (
             "-x 80",
             "invalid value '80' for '-x, --map <LIST>': '80': no '-' between source and target; write \
-                   [sourceIP:]sourcePort-targetIP:targetPort, as in 80-10.16.12.11:80",
+                   [udp:][sourceIP:]sourcePort-targetIP:targetPort, as in 80-10.16.12.11:80",
         ),
         (
             "-x 80-10.0.0.1:80 -c nonsense",

@@ -54,6 +54,7 @@ fn refused(error: &CaptureError) -> Finding {
         CaptureError::NoSuchInterface { .. } => "name one of them with -i".to_owned(),
         CaptureError::System(error) => error.hint.clone().unwrap_or_default(),
         CaptureError::NothingToCapture | CaptureError::Filter(_) => "correct -x".to_owned(),
+        CaptureError::Expression(_) => "correct -F".to_owned(),
     };
     Finding::bad(STATION, error.to_string(), "tried to capture", remedy)
 }

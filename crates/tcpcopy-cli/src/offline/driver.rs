@@ -22,7 +22,6 @@ use std::time::{Duration, Instant};
 use tc_core::{Mapping, ReplayConfig, Replayer};
 use tc_sys::SysError;
 use tc_sys::capture::CaptureStatistics;
-use tc_sys::inject::Injector;
 use tc_sys::process::{Signal, SignalFd};
 use tc_sys::program::{Detail, Flow, MetricsServer, Readiness};
 use tc_sys::timer::Timer;
@@ -90,7 +89,7 @@ impl OfflineDriver {
     pub(crate) fn open(config: &Config, offline: &OfflineConfig) -> Result<Self, Error> {
         let recording = Recording::open(&offline.inputs, offline.passes)?;
         let now = Instant::now();
-        let injector = Injector::open(config.targets)?;
+        let injector = config.open_injector()?;
         let signals = SignalFd::open()?;
         let mut tunnels = Tunnels::open(config, &config.terms()?, now, FIRST_TUNNEL)?;
         let timer = Timer::open()?;

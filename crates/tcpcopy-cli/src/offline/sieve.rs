@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use tc_core::Mapping;
 use tc_proto::link::{Direction, Frame};
-use tc_proto::{Flags, PacketRef, ParseError, Segment};
+use tc_proto::{Flags, PacketRef, ParseError, Segment, Transport};
 
 /// Different addresses that are remembered for messages.
 const MAX_NAMED: usize = 64;
@@ -84,7 +84,7 @@ impl Sieve {
 
     fn sender(&mut self, segment: &Segment, sent: bool) -> Option<Sender> {
         let opens = segment.flags.contains(Flags::SYN) && !segment.flags.contains(Flags::ACK);
-        let mapping = self.mappings.iter().find(|mapping| mapping.takes(segment.destination));
+        let mapping = self.mappings.iter().find(|mapping| mapping.takes(Transport::Tcp, segment.destination));
         match mapping {
             // Without an address, an entry means the host of the capture, and not those that it is a client of.
             Some(Mapping { online: None, .. }) if sent => {
@@ -95,7 +95,9 @@ impl Sieve {
                 count(&mut self.tally.named, segment.destination, opens);
                 Some(Sender::Client)
             }
-            None if self.mappings.iter().any(|mapping| mapping.takes(segment.source)) => Some(Sender::Server),
+            None if self.mappings.iter().any(|mapping| mapping.takes(Transport::Tcp, segment.source)) => {
+                Some(Sender::Server)
+            }
             None => {
                 count(&mut self.tally.unnamed, segment.destination, opens);
                 None

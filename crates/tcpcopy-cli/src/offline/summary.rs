@@ -6,6 +6,7 @@ use std::fmt::{self, Display};
 use std::net::SocketAddr;
 use tc_core::counters::{Counters, RequestCounters};
 use tc_core::{CloseReason, Mapping, Pace};
+use tc_proto::Transport;
 use tracing::{info, warn};
 
 /// Addresses that a line names.
@@ -84,7 +85,8 @@ impl Summary {
     /// An entry without an address takes all servers of its port.
     fn tell_ambiguous(&self, mappings: &[Mapping]) {
         for mapping in mappings.iter().filter(|mapping| mapping.online.is_none()) {
-            let taken: BTreeMap<_, _> = self.tally.named.iter().filter(|(to, _)| mapping.takes(**to)).collect();
+            let taken: BTreeMap<_, _> =
+                self.tally.named.iter().filter(|(to, _)| mapping.takes(Transport::Tcp, **to)).collect();
             if taken.len() > 1 {
                 let named = Named(taken.into_iter().map(|(to, count)| (*to, *count)).collect());
                 warn!(

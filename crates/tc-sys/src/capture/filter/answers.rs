@@ -6,16 +6,17 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use tc_proto::PortShare;
+use tc_proto::{PortShare, Transport};
 
 use super::assemble::{
     accept_first, add_index, branch, branch_greater_than_index, branch_on_bits, jump, keep_bits, load_byte,
     load_byte_indexed, load_half, load_half_indexed, load_header_length, load_index, load_length, load_word,
     move_to_index, multiply, refuse, remainder, shift_right,
 };
-use super::{Address, CaptureRule, Filter, FilterError, Instruction, MAX_INSTRUCTIONS, TCP, Wanted, by_port};
+use super::{Address, CaptureRule, Filter, FilterError, Instruction, MAX_INSTRUCTIONS, Wanted, by_port};
 use crate::capture::socket::{ETH_P_IP, ETH_P_IPV6};
 
+const TCP: u32 = 6;
 /// FIN, SYN, RST.
 const SPEAKING: u32 = 0b111;
 const IPV6_HEADER: u32 = 40;
@@ -53,7 +54,7 @@ fn build<A: Address>(
     begin: &[Instruction],
     find_tcp: Instruction,
 ) -> Result<Option<Filter>, FilterError> {
-    let ports = by_port::<A>(rules, &[]);
+    let ports = by_port::<A>(Transport::Tcp, rules, &[]);
     if ports.is_empty() {
         return Ok(None);
     }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::capture::Accept;
 
 const HOST: u32 = libc::PACKET_HOST as u32;
 const OUTGOING: u32 = libc::PACKET_OUTGOING as u32;
@@ -88,7 +89,7 @@ fn v6_packet(destination: &str, port: u16, next_header: u8) -> Vec<u8> {
 }
 
 fn rule(address: &str, port: u16) -> CaptureRule {
-    CaptureRule { destination: Some(address.parse().expect("an address")), port }
+    CaptureRule { transport: Transport::Tcp, destination: Some(address.parse().expect("an address")), port }
 }
 
 fn socket(text: &str) -> SocketAddr {
@@ -96,11 +97,11 @@ fn socket(text: &str) -> SocketAddr {
 }
 
 fn ipv4(rules: &[CaptureRule], exclude: &[SocketAddr]) -> Filter {
-    Filter::ipv4(rules, exclude).expect("it fits").expect("a rule applies")
+    Filter::ipv4(Transport::Tcp, rules, exclude).expect("it fits").expect("a rule applies")
 }
 
 fn ipv6(rules: &[CaptureRule], exclude: &[SocketAddr]) -> Filter {
-    Filter::ipv6(rules, exclude).expect("it fits").expect("a rule applies")
+    Filter::ipv6(Transport::Tcp, rules, exclude).expect("it fits").expect("a rule applies")
 }
 
 fn takes(filter: &Filter, packet: &[u8]) -> bool {
@@ -235,9 +236,9 @@ fn ipv6_extension_headers_are_left_to_the_program() {
 
 #[test]
 fn rules_of_the_other_family_make_no_program() {
-    assert!(Filter::ipv4(&[rule("fd00::1", 80)], &[]).expect("it fits").is_none());
-    assert!(Filter::ipv6(&[rule("10.0.0.1", 80)], &[]).expect("it fits").is_none());
-    assert!(Filter::ipv4(&[], &[]).expect("it fits").is_none());
+    assert!(Filter::ipv4(Transport::Tcp, &[rule("fd00::1", 80)], &[]).expect("it fits").is_none());
+    assert!(Filter::ipv6(Transport::Tcp, &[rule("10.0.0.1", 80)], &[]).expect("it fits").is_none());
+    assert!(Filter::ipv4(Transport::Tcp, &[], &[]).expect("it fits").is_none());
 }
 
 #[test]
@@ -275,8 +276,66 @@ fn hundreds_of_ports_with_addresses_fit() {
 #[test]
 fn too_many_rules_are_refused_with_numbers() {
     let rules: Vec<_> = (0..3000).map(|n| rule(&Ipv4Addr::from(numbered(n)).to_string(), 80)).collect();
-    let error = Filter::ipv4(&rules, &[]).expect_err("too many");
+    let error = Filter::ipv4(Transport::Tcp, &rules, &[]).expect_err("too many");
     assert_eq!((error.family, error.rules), ("IPv4", 3000));
     assert!(error.instructions > MAX_INSTRUCTIONS);
     assert!(error.to_string().contains("3000 rules"), "{error}");
+}
+
+#[test]
+fn each_transport_has_a_program_of_its_own() {
+    let udp = CaptureRule { transport: Transport::Udp, ..rule("10.0.0.1", 53) };
+    let rules = [udp, rule("10.0.0.1", 80)];
+    let build = |transport| Filter::ipv4(transport, &rules, &[]).expect("few rules").expect("rules for IPv4");
+    let (tcp_filter, udp_filter) = (build(Transport::Tcp), build(Transport::Udp));
+    for (protocol, port, by_tcp, by_udp) in [(6, 80, true, false), (17, 53, false, true), (6, 53, false, false)]
+    {
+        let packet = V4 { protocol, port, destination: [10, 0, 0, 1], ..V4_PACKET }.octets();
+        assert_eq!((takes(&tcp_filter, &packet), takes(&udp_filter, &packet)), (by_tcp, by_udp));
+    }
+    let later = V4 { protocol: 17, fragment: 0x2001, destination: [10, 0, 0, 1], ..V4_PACKET }.octets();
+    assert_eq!((takes(&tcp_filter, &later), takes(&udp_filter, &later)), (false, true));
+    assert!(Filter::ipv4(Transport::Udp, &rules[1..], &[]).expect("few rules").is_none());
+}
+
+#[test]
+fn what_the_program_decides_comes_from_one_socket() {
+    let udp = CaptureRule { transport: Transport::Udp, ..rule("fd00::1", 53) };
+    let build = |rules: &[CaptureRule]| {
+        Filter::ipv6(Transport::Udp, rules, &[]).expect("few rules").expect("rules for IPv6")
+    };
+    let extended = v6_packet("fd00::1", 53, 60);
+    assert!(takes(&build(&[udp]), &extended));
+    assert!(!takes(&build(&[udp, rule("fd00::1", 80)]), &extended));
+    assert!(takes(&build(&[udp, rule("fd00::1", 80)]), &v6_packet("fd00::1", 53, 17)));
+}
+
+#[test]
+fn packets_for_other_hosts_are_taken_on_request() {
+    let filter = ipv4(&[CaptureRule::port(80)], &[]);
+    let packet = V4_PACKET.octets();
+    let taken = |filter: &Filter| [HOST, OTHERHOST, OUTGOING].map(|kind| interpret(filter, &packet, kind) > 0);
+    assert_eq!(taken(&filter), [true, false, false]);
+    assert_eq!(taken(&filter.accepting(Accept::AnyHost)), [true, true, false]);
+}
+
+#[test]
+fn a_packet_must_satisfy_both_of_two_programs() {
+    let by_address = ipv4(&[rule("10.0.0.1", 80), rule("10.0.0.2", 80), rule("10.0.0.1", 81)], &[]);
+    let by_port = ipv4(&[CaptureRule::port(80)], &[]);
+    let both = by_address.and(&by_port).cut_to(100);
+    let taken = |destination, port| interpret(&both, &V4 { destination, port, ..V4_PACKET }.octets(), HOST);
+    assert_eq!(taken([10, 0, 0, 1], 80), 100);
+    assert_eq!(taken([10, 0, 0, 2], 80), 100);
+    assert_eq!(taken([10, 0, 0, 1], 81), 0);
+    assert_eq!(taken([10, 0, 0, 3], 80), 0);
+}
+
+#[test]
+fn packets_that_carry_mirrored_ones_are_taken() {
+    let filter = Filter::encapsulated();
+    let taken =
+        |protocol, port, fragment| takes(&filter, &V4 { port, protocol, fragment, ..V4_PACKET }.octets());
+    assert!(taken(47, 0, 0) && taken(4, 0, 0) && taken(17, 4789, 0) && taken(17, 8472, 0));
+    assert!(!taken(17, 53, 0) && !taken(6, 4789, 0) && !taken(17, 4789, 0x2001));
 }
