@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# Builds what is installed on hosts: packages, static programs, container images.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
+
+help() {
+    cat <<HELP
+Usage: $PROGRAM KIND...
+
+Builds one or more of these into $(target_dir)/packages:
+
+  deb         a Debian package of both programs, with manual pages, completions, systemd units and configuration
+  rpm         the same for RPM
+  static      both programs linked statically with musl, without libpcap (no -F), for any Linux
+  container   images tcpcopy and intercept of the static programs, with podman, buildah or docker
+
+Installs what it needs: cargo-deb and cargo-generate-rpm by cargo, the musl target by rustup, Debian packages by apt.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage.
+HELP
+}
+
+need_subcommand() { # NAME
+    cargo "${1#cargo-}" --help >/dev/null 2>&1 || cargo install --locked "$1" ||
+        die "cargo could not install $1: see its message above"
+}
+
+# The programs, and what they write about themselves.
+build_programs() {
+    need_packages gcc libc6-dev libpcap-dev
+    cargo build --release --locked -p tcpcopy-cli -p intercept-cli
+    rm -rf "$target/generated"
+    "$target/release/tcpcopy" generate "$target/generated"
+    "$target/release/intercept" generate "$target/generated"
+    gzip -9nf "$target"/generated/man/*.8
+}
+
+build_deb() {
+    need_packages dpkg-dev
+    need_subcommand cargo-deb
+    build_programs
+    cargo deb --quiet --no-build -p tcpcopy-cli --output "$packages/"
+}
+
+build_rpm() {
+    need_subcommand cargo-generate-rpm
+    build_programs
+    cargo generate-rpm -p crates/tcpcopy-cli --target-dir "$target" --output "$packages/"
+}
+
+build_static() {
+    local musl="$machine-unknown-linux-musl"
+    need_packages musl-tools
+    if command -v rustup >/dev/null; then
+        rustup target list --installed | grep -qx "$musl" || rustup target add "$musl"
+    fi
+    cargo build --release --locked --target "$musl" --no-default-features -p tcpcopy-cli -p intercept-cli
+    mkdir -p "$packages/static"
+    install -m 755 "$target/$musl/release/tcpcopy" "$target/$musl/release/intercept" "$packages/static/"
+}
+
+build_container() {
+    local tool='' found program
+    for found in podman buildah docker; do
+        if command -v "$found" >/dev/null; then
+            tool=$found
+            break
+        fi
+    done
+    [ -n "$tool" ] || die "building images needs podman, buildah or docker: install one of them"
+    build_static
+    for program in tcpcopy intercept; do
+        "$tool" build --file "packaging/container/$program.Containerfile" --tag "$program" "$packages/static"
+    done
+}
+
+case ${1:-} in
+    -h | --help)
+        help
+        exit 0
+        ;;
+    '') usage_error "what to build is missing" ;;
+esac
+for kind in "$@"; do
+    case $kind in
+        deb | rpm | static | container) ;;
+        *) usage_error "unknown kind '$kind'" ;;
+    esac
+done
+
+cd "$REPO_ROOT"
+need_cargo
+target="$(target_dir)" packages="$(target_dir)/packages" machine="$(uname -m)"
+mkdir -p "$packages"
+for kind in "$@"; do "build_$kind"; done
+say "" "Built in $packages:" "$(ls "$packages")"
