@@ -15,6 +15,8 @@ use tc_tests::records::Verdict;
 use tc_tests::stage::{Replay, Role, Stage, finish_load};
 
 const MAPPING: &str = "8080-10.198.2.1:8080";
+/// Without it intercept warns that anybody may connect.
+const ALLOWED: [&str; 2] = ["--allow", "10.198.2.0/24"];
 
 /// The page of a program's metrics.
 fn page(host: &Host, port: u16) -> String {
@@ -60,8 +62,8 @@ fn metrics_of_both_programs_tell_what_was_replayed() {
 #[test]
 fn a_log_of_json_has_an_object_in_each_line() {
     let mut stage = Stage::new(Binaries::from_environment());
-    let json = &["--log-format", "json"];
-    stage.start_pair(Arguments { tcpcopy: json, intercept: json });
+    let json = ["--log-format", "json"];
+    stage.start_pair(Arguments { tcpcopy: &json, intercept: &[json, ALLOWED].concat() });
     stage.load("--from 10.198.1.1 --connections 10 --requests 10");
     stage.settle(Replay::Complete(1), |_| true);
     assert!(stage.pair().stop());
@@ -86,7 +88,8 @@ fn written(daemon: &Daemon) -> String {
 
 fn start_daemons(stage: &Stage) -> [Daemon; 2] {
     let (lab, binaries) = (&stage.lab, &stage.binaries);
-    let intercept = lab.target.command(&binaries.intercept);
+    let mut intercept = lab.target.command(&binaries.intercept);
+    intercept.args(ALLOWED);
     let intercept = Daemon::start(&lab.target, intercept, lab.directory(), "intercept");
     let mut tcpcopy = lab.online.command(&binaries.tcpcopy);
     tcpcopy.args(["-x", MAPPING]);
