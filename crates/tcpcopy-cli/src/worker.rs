@@ -148,8 +148,9 @@ impl Worker {
     /// Waits until something is to be done; whether there may be orders.
     fn wait(&mut self, events: &mut Events, now: Instant) -> Result<bool, Error> {
         let mut patience = self.patience(now);
-        // While no replay is held up, the target's headers may wait like the captured packets.
-        if self.alertness == Alertness::Napping && !self.replayer.is_behind() && !patience.is_zero() {
+        // While no replay is held up and nobody asks how long the target takes, its headers may wait like the captured packets.
+        let may_wait = !self.replayer.is_behind() && self.answers.is_none();
+        if self.alertness == Alertness::Napping && may_wait && !patience.is_zero() {
             std::thread::sleep(patience.min(Pacer::NAP));
             patience = Duration::ZERO;
         }
