@@ -4,7 +4,8 @@ use crate::steps::Script;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 use tc_core::compare::{CompareConfig, Detail};
-use tc_core::{Admission, ClientPool, Join, LoopbackClients, LinkAddresses, Mapping, Pace, Ramp, ReplayConfig};
+use tc_core::{Admission, ClientPool, Join, LinkAddresses, LoopbackClients, Mapping, Pace, Ramp, ReplayConfig};
+use tc_proto::Transport;
 
 /// Settings of one run.
 #[expect(clippy::struct_excessive_bools, reason = "each is a bit of the input")]
@@ -79,7 +80,13 @@ impl Settings {
     }
 
     pub(super) fn mappings(self) -> Vec<Mapping> {
-        vec![Mapping { transport: Transport::Tcp, online: None, port: self.online().port(), target: self.target(), link: LinkAddresses::default() }]
+        vec![Mapping {
+            transport: Transport::Tcp,
+            online: None,
+            port: self.online().port(),
+            target: self.target(),
+            link: LinkAddresses::default(),
+        }]
     }
 
     /// One address for all clients, or their own.
