@@ -236,8 +236,8 @@ impl CaptureConfig {
     /// The receive buffer of [`CaptureConfig::default`]: 64 MiB.
     pub const RECEIVE_BUFFER: usize = 64 << 20;
 
-    /// The ring of [`CaptureConfig::default`]: 2 MiB, which holds 4096 packets.
-    pub const RING: usize = 2 << 20;
+    /// The ring of [`CaptureConfig::default`]: 16 MiB, which holds 32 768 packets: a stall of this program of a second or two.
+    pub const RING: usize = 16 << 20;
 }
 
 impl Default for CaptureConfig {
