@@ -70,6 +70,7 @@ PACKAGES=(
     setpriv:util-linux
     shellcheck
     tcpdump
+    tmux
     unshare:util-linux
     wrk
 )
@@ -141,6 +142,7 @@ END_TO_END=(
     resilience
     servers
     sources
+    top
     tunnel
 )
 step "end-to-end tests" cargo_test -p tc-tests --release --locked --lib "${END_TO_END[@]/#/--test=}" -- --test-threads=1

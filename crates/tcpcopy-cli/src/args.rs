@@ -45,6 +45,7 @@ Examples:
 
 Commands:
   tcpcopy check ARGUMENTS  say which station of a packet's way does not work, and what mends it; changes nothing
+  tcpcopy top [PORT]...    show the counters of programs with --metrics, live in the terminal
 
 Signals:
   SIGTERM, SIGINT  write the final statistics and stop

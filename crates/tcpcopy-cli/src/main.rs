@@ -15,6 +15,7 @@ mod report;
 mod snapshot;
 mod statistics;
 mod tools;
+mod top;
 mod tunnel;
 mod tunnels;
 mod worker;

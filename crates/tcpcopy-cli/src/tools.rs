@@ -2,6 +2,7 @@
 
 use crate::args::Args;
 use crate::check::CheckArgs;
+use crate::top::TopArgs;
 use clap::Parser;
 use std::process::ExitCode;
 use tc_sys::program::{GenerateArgs, Tools};
@@ -11,6 +12,7 @@ use tc_sys::program::{GenerateArgs, Tools};
 #[command(name = "tcpcopy", bin_name = "tcpcopy", disable_help_subcommand = true, max_term_width = 100)]
 pub(crate) enum Tool {
     Check(Box<CheckArgs>),
+    Top(TopArgs),
     Generate(GenerateArgs),
 }
 
@@ -18,6 +20,7 @@ impl Tools for Tool {
     fn run(self) -> Result<ExitCode, String> {
         match self {
             Self::Check(check) => check.run(),
+            Self::Top(top) => top.run(),
             Self::Generate(generate) => generate.run::<Args, Self>(),
         }
     }
