@@ -1,6 +1,6 @@
 //! What the target answered, beside what the users got.
 //!
-//! A session's [`Meter`] follows each request and both of its answers; what is over becomes an [`Exchange`], and a
+//! A session's `Meter` follows each request and both of its answers; what is over becomes an [`Exchange`], and a
 //! [`Comparison`] adds those up in constant memory. Comparisons of several replayers can be added.
 //!
 //! An answer's octets are known by their place in the stream of the server that sent them, so that what is sent twice
