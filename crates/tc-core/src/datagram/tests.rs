@@ -199,6 +199,28 @@ fn nothing_is_sent_before_an_intercept_was_there() {
 }
 
 #[test]
+fn an_intercept_of_any_scope_that_covers_the_target_will_do() {
+    let target: SocketAddr = TARGET.parse().unwrap();
+    let other = "10.0.0.3".parse().unwrap();
+    let scopes = [
+        (RouteScope::All, true),
+        (RouteScope::Ipv4, true),
+        (RouteScope::Target(target.ip()), true),
+        (RouteScope::Ipv6, false),
+        (RouteScope::Target(other), false),
+    ];
+    for (scope, covers) in scopes {
+        let mut world = World::without_intercept(ReplayConfig::default(), "");
+        world.replayer.handle_tunnel_up(scope);
+        assert_eq!(
+            world.captured("198.51.100.1:4000", ONLINE, b"query").len(),
+            usize::from(covers),
+            "{scope:?}"
+        );
+    }
+}
+
+#[test]
 fn each_answer_counts_for_one_datagram() {
     let mut world = world();
     for _ in 0..2 {

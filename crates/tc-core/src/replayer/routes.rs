@@ -30,6 +30,12 @@ impl RouteScope {
     }
 }
 
+/// The scopes that cover a target.
+fn scopes_of(target: SocketAddr) -> [RouteScope; 3] {
+    let version = if target.is_ipv4() { RouteScope::Ipv4 } else { RouteScope::Ipv6 };
+    [RouteScope::All, version, RouteScope::Target(target.ip())]
+}
+
 /// Sessions whose routes are to be announced, and where that can be done.
 #[derive(Debug, Default)]
 pub(super) struct Routes {
@@ -52,13 +58,12 @@ impl Routes {
     }
 
     pub(super) fn is_up(&self, target: SocketAddr) -> bool {
-        let version = if target.is_ipv4() { RouteScope::Ipv4 } else { RouteScope::Ipv6 };
-        [RouteScope::All, version, RouteScope::Target(target.ip())].iter().any(|scope| self.up.contains(scope))
+        scopes_of(target).iter().any(|scope| self.up.contains(scope))
     }
 
     /// Whether there ever was an intercept for this target.
     pub(super) fn was_up(&self, target: SocketAddr) -> bool {
-        self.known.contains(&RouteScope::All) || self.known.contains(&RouteScope::Target(target.ip()))
+        scopes_of(target).iter().any(|scope| self.known.contains(scope))
     }
 
     pub(super) fn push(&mut self, index: usize) {
