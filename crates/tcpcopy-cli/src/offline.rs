@@ -1,6 +1,6 @@
 //! Offline replay: captured packets out of files, at the pace of the capture, faster, or as fast as the target can.
 //!
-//! A thread reads ([`reader`]): it decompresses, finds records ([`records`], [`format`]), brings several files into the
+//! A thread reads ([`reader`]): it decompresses, finds records ([`records`], [`mod@format`]), brings several files into the
 //! order of time ([`merge`]) and keeps what clients sent ([`sieve`]). The driver hands each packet to the replayer when it
 //! is due ([`timeline`]) and sessions can take it ([`valve`]).
 

@@ -13,7 +13,7 @@ use std::path::Path;
 
 /// Gives up all capabilities but those of `needs`, for good: the bounding set is emptied, root has no capabilities by
 /// being root, no program that is executed gets any, and a filter refuses the system calls that neither program makes
-/// ([`filter`]). Then it tries to regain them.
+/// (`filter.rs`). Then it tries to regain them.
 ///
 /// Root keeps `CAP_DAC_OVERRIDE` aside if it needs that to open one of `files` again, or to remove it.
 ///
