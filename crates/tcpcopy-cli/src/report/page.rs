@@ -3,7 +3,7 @@
 use super::format::{count, difference, octets, percent, ratio, time};
 use super::plots::{self, Area, Drawn, Screen};
 use super::summary::{Quantile, Route, Row, StageKind, Summary};
-use super::verdict::Grade;
+use super::verdict::{Grade, UNNOTICED_MS};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 const STYLE: &str = include_str!("page.css");
@@ -99,9 +99,9 @@ fn figures(summary: &Summary) -> Markup {
     }
 }
 
-/// The class of a row: what is slower by more than a twentieth and by more than half a millisecond stands out.
+/// The class of a row: what is slower by more than a twentieth, and by more than the method may err, stands out.
 fn pace(row: &Row) -> &'static str {
-    let slower = row.target_ms - row.online_ms > 0.5;
+    let slower = row.target_ms - row.online_ms > UNNOTICED_MS;
     if slower && row.ratio.is_none_or(|ratio| ratio > 1.05) { "bad" } else { "plain" }
 }
 

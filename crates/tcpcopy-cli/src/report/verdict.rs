@@ -6,8 +6,8 @@ use serde::Serialize;
 
 /// Ratios within this of 1 are the same speed.
 const SAME: f64 = 0.05;
-/// Differences below this are nothing that a user could notice, nor this method tell.
-const UNNOTICED_MS: f64 = 0.5;
+/// Differences below this are nothing that this method can tell: under load, programs on the way read at intervals.
+pub(super) const UNNOTICED_MS: f64 = 2.0;
 
 /// How the target does beside the online server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
