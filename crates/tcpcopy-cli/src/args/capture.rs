@@ -9,7 +9,7 @@ use tc_sys::capture::{Accept, CaptureConfig, Promiscuity};
 use tc_sys::pcap::{self, LinkType};
 use tc_sys::program::number;
 
-/// The buffer of a socket for which the ring has its default size, in MiB.
+/// The buffer of a socket for which the ring has its default size, in MiB. With less, the ring keeps its size.
 const DEFAULT_BUFFER: u32 = 64;
 
 /// Choices of the capture.
@@ -71,7 +71,7 @@ impl CaptureArgs {
     /// Puts them into the configuration of a capture.
     pub(crate) fn apply(self, config: &mut CaptureConfig) {
         config.receive_buffer = (self.buffer as usize) << 20;
-        config.ring = CaptureConfig::RING / DEFAULT_BUFFER as usize * self.buffer as usize;
+        config.ring = CaptureConfig::RING / DEFAULT_BUFFER as usize * self.buffer.max(DEFAULT_BUFFER) as usize;
         config.expression = self.filter;
         config.accept = if self.mirror { Accept::AnyHost } else { Accept::ThisHost };
         config.promiscuity = if self.promiscuous { Promiscuity::Promiscuous } else { Promiscuity::AsItIs };
