@@ -161,7 +161,20 @@ impl DatagramStage {
         format!("udp:{APP_PORT}-{TARGET}:{APP_PORT}")
     }
 
-    /// Waits until the target has so many of the records that the online application has, and compares them.
+    /// Waits until the target has so many of the records that the online application has, or has had time for them.
+    pub fn await_replay(
+        &self,
+        copies: usize,
+        online: impl Fn() -> Vec<Record>,
+        target: impl Fn() -> Vec<Record>,
+    ) {
+        let start = Instant::now();
+        while target().len() < online().len() * copies && start.elapsed() < REPLAY_LIMIT {
+            std::thread::sleep(POLL);
+        }
+    }
+
+    /// Waits for the replay and compares what the two applications have.
     #[must_use]
     pub fn compare(
         &self,
@@ -169,10 +182,7 @@ impl DatagramStage {
         online: impl Fn() -> Vec<Record>,
         target: impl Fn() -> Vec<Record>,
     ) -> Verdict {
-        let start = Instant::now();
-        while target().len() < online().len() * copies && start.elapsed() < REPLAY_LIMIT {
-            std::thread::sleep(POLL);
-        }
+        self.await_replay(copies, &online, &target);
         std::thread::sleep(AFTERMATH);
         Verdict::of(&repeated(&online(), copies), &target())
     }

@@ -61,19 +61,20 @@ fn query(line: &str) -> Option<Record> {
     Some(Record { kind: Kind::Whole, id: format!("{name}/{kind}"), len: 0, hash: 0, at_ms: 0 })
 }
 
-/// Runs `dig` for so many clients at once, each with its own address and so many queries of names of their own, over UDP
-/// or, with `transport` `+tcp`, over TCP. Each query comes from a port of its own.
+/// Runs `dig` for so many clients at once, each with its own address and so many queries, over UDP or, with `transport`
+/// `+tcp`, over TCP. Each query comes from a port of its own; no name is asked for twice in rounds of different numbers.
 ///
 /// # Panics
 ///
 /// A query was not answered: the online service was disturbed.
-pub fn dig(lab: &Lab, clients: u8, queries: usize, transport: &str) {
+pub fn dig(lab: &Lab, round: usize, clients: u8, queries: usize, transport: &str) {
     let start = |client: u8| {
-        let batch = lab.directory().join(format!("dig-{client}{transport}.batch"));
+        let batch = lab.directory().join(format!("dig-{round}-{client}{transport}.batch"));
         let mut lines = String::new();
         for number in 0..queries {
             let kind = TYPES[number % TYPES.len()];
-            writeln!(lines, "q{number}.c{client}.{}.example {kind}", &transport[1..]).expect("a string grows");
+            writeln!(lines, "q{number}.c{client}.r{round}.{}.example {kind}", &transport[1..])
+                .expect("a string grows");
         }
         std::fs::write(&batch, lines).expect("the lab's directory can be written to");
         let mut command = lab.client.command("dig");
@@ -85,7 +86,7 @@ pub fn dig(lab: &Lab, clients: u8, queries: usize, transport: &str) {
             &APP_PORT.to_string(),
         ]);
         command.args([transport, "+tries=1", "+timeout=5", "+noall", "+comments", "-f"]).arg(batch);
-        lab.client.spawn(&format!("dig-{client}{transport}"), &mut command)
+        lab.client.spawn(&format!("dig-{round}-{client}{transport}"), &mut command)
     };
     for mut process in (1..=clients).map(start).collect::<Vec<_>>() {
         let ended = process.wait(QUERIES_LIMIT).is_some_and(|status| status.success());
