@@ -228,7 +228,8 @@ FAKE
 
 # What swallows the answers of --nflog: rules of the table mangle, a device, and the route of what is marked to it.
 mangle_count_is() { [ "$("$1" -t mangle -S 2>/dev/null | grep -c 'comment "\{0,1\}tcpcopy:')" -eq "$2" ]; }
-swallows() { ip "$1" rule | grep -q 'fwmark 0x74630000/0xffff0000 lookup 7463' && ip "$1" route show table 7463 | grep -q 'dev tcpcopy'; }
+# No pipes into grep -q: it ends at the first match, and the command before it of SIGPIPE.
+swallows() { grep -q 'fwmark 0x74630000/0xffff0000 lookup 7463' <<<"$(ip "$1" rule)" && grep -q 'dev tcpcopy' <<<"$(ip "$1" route show table 7463)"; }
 no_device() { ! ip link show tcpcopy >/dev/null 2>&1 && ! ip rule | grep -q 7463; }
 to_the_log() {
     local ip4=$1 ip6=$2

@@ -75,7 +75,8 @@ pub(crate) fn send_many<'a>(
     }
     // SAFETY: the first `count` messages were written above; what they point to lives until the end of this function
     // (the packets longer), and the kernel only reads it.
-    let sent = syscall!(sendmmsg(fd.as_raw_fd(), messages.as_mut_ptr().cast(), count, libc::MSG_DONTWAIT))?;
+    let sent =
+        syscall!(sendmmsg(fd.as_raw_fd(), messages.as_mut_ptr().cast(), count, libc::MSG_DONTWAIT as _))?;
     Ok(usize::try_from(sent).unwrap_or(0))
 }
 
@@ -98,11 +99,12 @@ pub(crate) fn send_frames<'a>(
         // SAFETY: integers and pointers, for which zero is a value.
         let message = message.write(unsafe { std::mem::zeroed() });
         message.msg_hdr.msg_iov = parts.as_mut_ptr();
-        message.msg_hdr.msg_iovlen = parts.len();
+        message.msg_hdr.msg_iovlen = parts.len() as _;
         count += 1;
     }
     // SAFETY: the first `count` messages were written above; what they point to lives until the end of this function
     // (headers and packets longer), and the kernel only reads it.
-    let sent = syscall!(sendmmsg(fd.as_raw_fd(), messages.as_mut_ptr().cast(), count, libc::MSG_DONTWAIT))?;
+    let sent =
+        syscall!(sendmmsg(fd.as_raw_fd(), messages.as_mut_ptr().cast(), count, libc::MSG_DONTWAIT as _))?;
     Ok(usize::try_from(sent).unwrap_or(0))
 }

@@ -9,6 +9,9 @@ use tc_proto::MacAddr;
 use crate::netlink::{Message, Messages, messages};
 use crate::syscall::{options, receive, socket};
 
+/// The next hop of a route, of any family (`linux/rtnetlink.h`; not every C library has it).
+const RTA_VIA: libc::c_int = 18;
+
 /// `struct rtmsg` and `struct ndmsg`.
 const FIXED: usize = 12;
 /// States in which the address of a neighbour is known (`NUD_VALID`, `net/neighbour.h`).
@@ -71,7 +74,7 @@ impl RouteTable {
             let gateway = route.attributes_behind(FIXED).find_map(|(kind, value)| match kind {
                 kind if kind == libc::c_int::from(libc::RTA_GATEWAY) => address_of(value),
                 // An IPv4 route by an IPv6 router: a family, then the address.
-                kind if kind == libc::c_int::from(libc::RTA_VIA) => address_of(value.get(2..)?),
+                kind if kind == RTA_VIA => address_of(value.get(2..)?),
                 _ => None,
             });
             Ok(gateway.unwrap_or(destination))
