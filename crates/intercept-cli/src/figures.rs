@@ -48,6 +48,7 @@ fn responses(counters: &Counters) -> Line {
         ("truncated", "truncated", counters.dropped_truncated),
         ("bad header length", "header_length", counters.dropped_header_length),
         ("bad ip version", "ip_version", counters.dropped_ip_version),
+        ("udp", "udp", counters.datagrams),
         ("not tcp", "not_tcp", counters.dropped_not_tcp),
         ("fragments", "fragment", counters.dropped_fragment),
     ];

@@ -106,7 +106,7 @@ fn a_device_is_captured_on_with_a_filter_and_forwarding_is_warned_of() {
             await_connection(&client);
             tcpcopy.expect_silence();
             let log = intercept.stop();
-            assert!(log.contains(", captured:1, kernel dropped:0, not IP:0"), "{log}");
+            assert!(log.contains(" captured:1, kernel dropped:0, not IP:0"), "{log}");
         }
     });
 }
@@ -143,10 +143,7 @@ fn headers_come_from_the_netfilter_log_without_a_verdict() {
         assert_eq!(tcpcopy.next_header().flow(), flow);
         await_connection(&client);
         let log = intercept.stop();
-        assert!(
-            log.contains(", log received:") && log.contains(", lost:0, overruns:0, recv errors:0"),
-            "{log}"
-        );
+        assert!(log.contains(" log received:") && log.contains(", lost:0, overruns:0, recv errors:0"), "{log}");
     });
 }
 
@@ -211,7 +208,7 @@ fn datagrams_are_dropped_and_counted() {
         assert_eq!(passed.recv(&mut [0; 10]).unwrap(), 6);
         assert!(dropped.recv(&mut [0; 10]).is_err());
         let log = intercept.stop();
-        assert!(log.contains("all:2, route:0, sock write cnt:0, passed:1, udp:1"), "{log}");
+        assert!(log.contains("all:2, route:0, sock write cnt:0, passed:1") && log.contains("udp:1"), "{log}");
     });
 }
 
