@@ -183,9 +183,9 @@ mod tests {
 
     #[test]
     fn a_header_that_leads_out_of_its_frame_leads_nowhere() {
-        assert_eq!(place(80, 112), Some(80..192));
-        assert_eq!(place(192, 0), Some(192..192));
-        for (offset, octets) in [(80, 113), (0, 40), (31, 1), (193, 0), (u16::MAX, 1), (80, u32::MAX)] {
+        assert_eq!(place(80, 432), Some(80..FRAME));
+        assert_eq!(place(512, 0), Some(FRAME..FRAME));
+        for (offset, octets) in [(80, 433), (0, 40), (31, 1), (513, 0), (u16::MAX, 1), (80, u32::MAX)] {
             assert_eq!(place(offset, octets), None, "{offset}, {octets}");
         }
     }
