@@ -144,7 +144,7 @@ pub(crate) struct Args {
     /// Interface on which to inject, at the link layer
     ///
     /// Frames go to the next hop of the target, found in the kernel's tables of routes and neighbours, or given in -x.
-    /// They pass no rule of OUTPUT and no conntrack, and cost less. An Ethernet device. The default: the kernel sends.
+    /// They pass no rule of OUTPUT and no conntrack. An Ethernet device. The default: the kernel sends.
     #[arg(short = 'o', long = "output", value_name = "INTERFACE")]
     pub(crate) output: Option<String>,
 
