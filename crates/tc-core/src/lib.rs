@@ -12,6 +12,7 @@ pub mod compare;
 mod config;
 pub mod counters;
 mod datagram;
+mod deadlines;
 mod mapping;
 mod reassembly;
 pub mod relay;

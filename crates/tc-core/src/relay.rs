@@ -18,7 +18,6 @@
 
 mod config;
 mod counters;
-mod deadlines;
 mod handshake;
 mod held;
 mod passlist;

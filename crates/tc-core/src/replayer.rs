@@ -9,11 +9,11 @@ mod recording;
 mod routes;
 mod shedding;
 mod strays;
-mod timers;
 
 use crate::compare::Comparison;
 use crate::counters::Counters;
 use crate::datagram::Datagrams;
+use crate::deadlines::Deadlines;
 use crate::reassembly::Reassembler;
 use crate::session::Context;
 use crate::table::Table;
@@ -26,7 +26,6 @@ use std::net::IpAddr;
 use std::time::Instant;
 use strays::Strays;
 use tc_proto::{Flags, Flow, TargetHeader, Transport};
-use timers::TimerQueue;
 
 pub use routes::RouteScope;
 
@@ -63,7 +62,9 @@ pub struct Replayer {
     silent: BTreeSet<u64>,
     born: u64,
     ready: VecDeque<usize>,
-    timers: TimerQueue,
+    /// The earliest of each session. One that moved back stays where it is until then: to push a timeout further off
+    /// costs nothing.
+    deadlines: Deadlines<Timer>,
     routes: Routes,
     strays: Strays,
     reassembler: Reassembler,
@@ -98,7 +99,7 @@ impl Replayer {
             silent: BTreeSet::new(),
             born: 0,
             ready: VecDeque::new(),
-            timers: TimerQueue::default(),
+            deadlines: Deadlines::new(),
             routes: Routes::default(),
             strays: Strays::default(),
             reassembler: Reassembler::default(),
@@ -206,9 +207,8 @@ impl Replayer {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.reassembler.handle_timeout(now, &mut self.counters.reassembly);
         self.datagrams.handle_timeout(now, &mut self.counters.datagrams);
-        while let Some(index) = self.timers.pop_due(now) {
+        while let Some(index) = self.deadlines.pop_due(now) {
             let Some(entry) = self.entries.get_mut(index) else { continue };
-            entry.scheduled = None;
             let mut cx = Context { now, config: &self.config, counters: &mut self.counters };
             entry.session.handle_timeout(&mut cx);
             self.settle(now, index);
@@ -277,7 +277,12 @@ impl Replayer {
     pub fn poll_timeout(&self) -> Option<(Instant, Timer)> {
         let reassembly = self.reassembler.poll_timeout().map(|deadline| (deadline, Timer::Reassembly));
         let datagrams = self.datagrams.poll_timeout().map(|deadline| (deadline, Timer::Datagrams));
-        self.timers.next().into_iter().chain(reassembly).chain(datagrams).min_by_key(|(deadline, _)| *deadline)
+        self.deadlines
+            .next()
+            .into_iter()
+            .chain(reassembly)
+            .chain(datagrams)
+            .min_by_key(|(deadline, _)| *deadline)
     }
 
     /// Counts the memory of a session anew, and whether it is busy.
@@ -351,11 +356,8 @@ impl Replayer {
         if entry.session.is_silent() {
             self.silent.insert(entry.born);
         }
-        if let Some((deadline, timer)) = entry.session.poll_timeout()
-            && entry.scheduled.is_none_or(|scheduled| deadline < scheduled)
-        {
-            let before = entry.scheduled.replace(deadline);
-            self.timers.set(index, before, deadline, timer);
+        if let Some((deadline, timer)) = entry.session.poll_timeout() {
+            self.deadlines.set_if_earlier(index, deadline, timer);
         }
     }
 
@@ -365,7 +367,7 @@ impl Replayer {
         self.octets -= entry.octets;
         self.busy -= usize::from(entry.busy);
         self.behind -= usize::from(entry.behind);
-        self.timers.remove(index, entry.scheduled);
+        self.deadlines.stop(index);
         self.by_age.remove(&entry.born);
         self.silent.remove(&entry.born);
         if self.by_connection.get(&entry.connection) == Some(&index) {

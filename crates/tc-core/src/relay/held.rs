@@ -1,7 +1,7 @@
 //! Headers that overtook their route.
 
-use super::deadlines::Deadlines;
 use super::{Counters, RelayConfig};
+use crate::deadlines::Deadlines;
 use crate::table::Table;
 use slab::Slab;
 use std::time::{Duration, Instant};
@@ -15,7 +15,6 @@ pub(super) struct HeldFlow {
     /// As version 2 of the tunnel writes them: it leaves nothing out.
     messages: Vec<u8>,
     len: usize,
-    deadline: Instant,
 }
 
 impl HeldFlow {
@@ -35,7 +34,7 @@ impl HeldFlow {
 pub(super) struct HeldHeaders {
     by_flow: Table<Flow, usize>,
     flows: Slab<HeldFlow>,
-    deadlines: Deadlines<usize>,
+    deadlines: Deadlines<()>,
     len: usize,
     max: usize,
     max_per_flow: usize,
@@ -62,7 +61,7 @@ impl HeldHeaders {
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.deadlines.next()
+        self.deadlines.next().map(|(deadline, ())| deadline)
     }
 
     /// Keeps the header of a packet whose flow has no route, as far as there is room.
@@ -93,9 +92,7 @@ impl HeldHeaders {
         held.len += 1;
         self.len += 1;
         if flags.intersects(Flags::SYN | Flags::RST) {
-            self.deadlines.stop(held.deadline, key);
-            held.deadline = now + self.hold_handshake;
-            self.deadlines.set(held.deadline, key);
+            self.deadlines.set(key, now + self.hold_handshake, ());
         }
     }
 
@@ -103,13 +100,13 @@ impl HeldHeaders {
     pub(super) fn take(&mut self, flow: &Flow) -> Option<HeldFlow> {
         let key = self.by_flow.remove(flow)?;
         let held = self.flows.try_remove(key)?;
-        self.deadlines.stop(held.deadline, key);
+        self.deadlines.stop(key);
         self.len -= held.len;
         Some(held)
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant, counters: &mut Counters) {
-        while self.deadlines.next().is_some_and(|deadline| deadline <= now) {
+        while self.next_deadline().is_some_and(|deadline| deadline <= now) {
             counters.held_expired += self.discard_oldest();
         }
     }
@@ -122,9 +119,8 @@ impl HeldHeaders {
         if let Some(&key) = self.by_flow.get(&flow) {
             return key;
         }
-        let deadline = now + self.hold_other;
-        let key = self.flows.insert(HeldFlow { flow, messages: Vec::new(), len: 0, deadline });
-        self.deadlines.set(deadline, key);
+        let key = self.flows.insert(HeldFlow { flow, messages: Vec::new(), len: 0 });
+        self.deadlines.set(key, now + self.hold_other, ());
         self.by_flow.insert(flow, key);
         key
     }
@@ -135,7 +131,7 @@ impl HeldHeaders {
 
     /// Discards the flow whose time is up first, and says how many headers went.
     fn discard_oldest(&mut self) -> u64 {
-        let Some(key) = self.deadlines.pop() else { return 0 };
+        let Some((_, key)) = self.deadlines.pop() else { return 0 };
         let flow = self.flows[key].flow;
         self.discard(&flow)
     }

@@ -1,7 +1,7 @@
 //! The route table: flow → tunnel.
 
-use super::deadlines::Deadlines;
 use super::{Counters, RelayConfig, TunnelId};
+use crate::deadlines::Deadlines;
 use crate::table::Table;
 use slab::Slab;
 use std::time::{Duration, Instant};
@@ -20,9 +20,6 @@ struct Route {
     mss: Option<u16>,
     stage: Stage,
     last_used: Instant,
-    /// The deadline that is set. It may be earlier than the route's true one: a response moves only
-    /// `last_used`, and the deadline is put right when it comes.
-    deadline: Instant,
 }
 
 /// How far the connection is: by the target's FIN or RST, and by its tunnel.
@@ -52,7 +49,9 @@ pub(super) enum Announcement {
 pub(super) struct Routes {
     by_flow: Table<Flow, usize>,
     table: Slab<Route>,
-    deadlines: Deadlines<usize>,
+    /// One may be earlier than the route's true one: a response moves only `last_used`, and the deadline is put right when
+    /// it comes.
+    deadlines: Deadlines<()>,
     max: usize,
     idle: Duration,
     closing: Duration,
@@ -78,7 +77,7 @@ impl Routes {
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.deadlines.next()
+        self.deadlines.next().map(|(deadline, ())| deadline)
     }
 
     /// From here on `flow` belongs to `tunnel`: of two tunnels that announce it, the later one has it.
@@ -87,11 +86,10 @@ impl Routes {
             return self.renew(now, key, tunnel);
         }
         let outcome = if self.table.len() < self.max { Announcement::New } else { self.evict() };
-        let deadline = now + self.idle;
-        let route = Route { flow, tunnel, mss: None, stage: Stage::Open, last_used: now, deadline };
+        let route = Route { flow, tunnel, mss: None, stage: Stage::Open, last_used: now };
         let key = self.table.insert(route);
         self.by_flow.insert(flow, key);
-        self.deadlines.set(deadline, key);
+        self.deadlines.set(key, now + self.idle, ());
         outcome
     }
 
@@ -129,7 +127,7 @@ impl Routes {
             let stays = route.tunnel != tunnel;
             if !stays {
                 by_flow.remove(&route.flow);
-                deadlines.stop(route.deadline, key);
+                deadlines.stop(key);
             }
             stays
         });
@@ -165,35 +163,33 @@ impl Routes {
             && route.stage != stage
         {
             route.stage = stage;
-            self.deadlines.stop(route.deadline, key);
             self.reset_deadline(key);
         }
     }
 
-    /// Sets the true deadline of a route that has none set, and returns it.
+    /// Sets the true deadline of a route, and returns it.
     fn reset_deadline(&mut self, key: usize) -> Instant {
-        let route = &mut self.table[key];
+        let route = &self.table[key];
         let patience = match route.stage {
             Stage::Open => self.idle,
             Stage::Closing => self.closing,
             Stage::Removed => self.removed,
         };
-        route.deadline = route.last_used + patience;
-        self.deadlines.set(route.deadline, key);
-        route.deadline
+        let deadline = route.last_used + patience;
+        self.deadlines.set(key, deadline, ());
+        deadline
     }
 
     /// Removes the route that idled longest, as far as a few looks can tell.
     fn evict(&mut self) -> Announcement {
         for _ in 0..EVICTION_TRIES {
-            let Some(key) = self.deadlines.pop() else { break };
-            let was = self.table[key].deadline;
+            let Some((was, key)) = self.deadlines.pop() else { break };
             if self.reset_deadline(key) == was {
                 self.discard(key);
                 return Announcement::Evicted;
             }
         }
-        if let Some(key) = self.deadlines.pop() {
+        if let Some((_, key)) = self.deadlines.pop() {
             self.discard(key);
         }
         Announcement::Evicted
@@ -202,7 +198,7 @@ impl Routes {
     fn discard(&mut self, key: usize) {
         if let Some(route) = self.table.try_remove(key) {
             self.by_flow.remove(&route.flow);
-            self.deadlines.stop(route.deadline, key);
+            self.deadlines.stop(key);
         }
     }
 }

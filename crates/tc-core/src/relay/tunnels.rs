@@ -1,6 +1,5 @@
 //! The tunnels: what arrived of a message, and which headers wait.
 
-use super::deadlines::Deadlines;
 use super::wire::{Batch, Wire};
 use super::{RelayConfig, TunnelId};
 use std::collections::{HashMap, VecDeque};
@@ -124,7 +123,7 @@ pub(super) struct Tunnels {
     by_id: HashMap<TunnelId, Tunnel>,
     ready: VecDeque<TunnelId>,
     /// Tunnels whose hand-shake is not over, the oldest first.
-    half_open: Deadlines<TunnelId>,
+    half_open: VecDeque<TunnelId>,
     max_pending: usize,
     records_per_frame: usize,
     handshake_limit: Duration,
@@ -135,7 +134,7 @@ impl Tunnels {
         Self {
             by_id: HashMap::new(),
             ready: VecDeque::new(),
-            half_open: Deadlines::new(),
+            half_open: VecDeque::new(),
             max_pending: config.max_pending,
             records_per_frame: config.records_per_frame,
             handshake_limit: config.handshake_limit,
@@ -151,13 +150,12 @@ impl Tunnels {
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.half_open.next()
+        self.half_open.front().and_then(|id| self.by_id.get(id)).map(|oldest| oldest.deadline)
     }
 
     pub(super) fn insert(&mut self, now: Instant, id: TunnelId, nonce: Nonce) {
-        let deadline = now + self.handshake_limit;
-        self.by_id.insert(id, Tunnel::new(nonce, deadline));
-        self.half_open.set(deadline, id);
+        self.by_id.insert(id, Tunnel::new(nonce, now + self.handshake_limit));
+        self.half_open.push_back(id);
     }
 
     pub(super) fn get_mut(&mut self, id: TunnelId) -> Option<&mut Tunnel> {
@@ -167,18 +165,19 @@ impl Tunnels {
     /// Forgets a tunnel and says how many headers waited for it.
     pub(super) fn remove(&mut self, id: TunnelId) -> Option<u64> {
         let tunnel = self.by_id.remove(&id)?;
-        self.half_open.stop(tunnel.deadline, id);
+        self.half_open.retain(|other| *other != id);
         Some(tunnel.pending_headers())
     }
 
     /// The next tunnel whose hand-shake took too long.
     pub(super) fn pop_silent(&mut self, now: Instant) -> Option<TunnelId> {
-        self.half_open.pop_due(now)
+        self.next_deadline().filter(|deadline| *deadline <= now)?;
+        self.half_open.pop_front()
     }
 
     /// The tunnel whose hand-shake has lasted longest.
     pub(super) fn pop_half_open(&mut self) -> Option<TunnelId> {
-        self.half_open.pop()
+        self.half_open.pop_front()
     }
 
     pub(super) fn push(&mut self, id: TunnelId, octets: &[u8]) {
@@ -195,7 +194,7 @@ impl Tunnels {
     pub(super) fn set_ready(&mut self, id: TunnelId) {
         if let Some(tunnel) = self.by_id.get_mut(&id) {
             tunnel.standing = Standing::Ready;
-            self.half_open.stop(tunnel.deadline, id);
+            self.half_open.retain(|other| *other != id);
         }
     }
 

@@ -2,7 +2,6 @@
 
 use crate::session::Session;
 use std::net::SocketAddr;
-use std::time::Instant;
 
 /// Memory that a session takes apart from captured data: itself, its connection to the target, and its places in
 /// the replayer's tables.
@@ -40,8 +39,6 @@ pub(super) struct Entry {
     pub(super) detached: bool,
     /// Whether the client is ahead of its replay by more than a request.
     pub(super) behind: bool,
-    /// Its deadline in the timer queue.
-    pub(super) scheduled: Option<Instant>,
     /// The part of the replayer's memory that was counted for it.
     pub(super) octets: usize,
     /// Whether it was counted among the busy ones.
@@ -58,7 +55,6 @@ impl Entry {
             route: RouteState::Unknown,
             ready: false,
             detached: false,
-            scheduled: None,
             octets: 0,
             busy: false,
             behind: false,
