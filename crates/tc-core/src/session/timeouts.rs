@@ -79,9 +79,7 @@ impl Session {
         cx.counters.requests.captured += self.stream.take_begun();
         self.restart_idle_timer(cx);
         self.want_flow_for_next_request(cx);
-        if self.stream.has_hole() {
-            self.timers.set(Timer::Hole, cx.now + cx.config.hole_limit);
-        }
+        self.limit_hole(cx);
         if self.stream.end().is_some() {
             self.on_client_end(cx);
         }
@@ -104,6 +102,7 @@ impl Session {
         self.state = if remembered { State::Idle } else { State::Closed };
         if remembered {
             self.timers.set(Timer::Idle, cx.now + Self::memory_limit(cx));
+            self.limit_hole(cx);
         }
     }
 
