@@ -162,3 +162,6 @@ fn is_ethernet(name: &str) -> bool {
     let path = format!("/sys/class/net/{name}/type");
     std::fs::read_to_string(path).map_or(true, |text| text.trim() == "1")
 }
+
+#[cfg(test)]
+mod tests;
