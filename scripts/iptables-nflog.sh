@@ -30,12 +30,15 @@ pass_of() {
 
 # nflog_wanted TOOL: the rules of the table mangle, the last one first, so that each goes in before the ones behind it.
 nflog_wanted() {
-    local mark="-m comment --comment tcpcopy:$port" network networks
+    local mark="-m comment --comment tcpcopy:$port" transport answers network networks
     networks="$(pass_of "$1")"
-    say "POSTROUTING ! -o $nflog_device -p tcp --sport $port -m mark --mark $nflog_mark $mark -j DROP"
-    say "OUTPUT -p tcp --sport $port $mark -j MARK --set-xmark $nflog_mark"
-    say "OUTPUT -p tcp --sport $port $mark -j NFLOG --nflog-group $nflog_group"
-    for network in $networks; do say "OUTPUT -d $network -p tcp --sport $port $mark -j ACCEPT"; done
+    for transport in $(transports); do
+        answers="-p $transport --sport $port"
+        say "POSTROUTING ! -o $nflog_device $answers -m mark --mark $nflog_mark $mark -j DROP"
+        say "OUTPUT $answers $mark -j MARK --set-xmark $nflog_mark"
+        say "OUTPUT $answers $mark -j NFLOG --nflog-group $nflog_group"
+        for network in $networks; do say "OUTPUT -d $network $answers $mark -j ACCEPT"; done
+    done
 }
 
 # nflog_rules TOOL [-v]: our rules of this port in the table mangle, as -S prints them; all ports' with nflog_any=.
@@ -106,10 +109,7 @@ nflog_add() {
         nflog_delete "$tool" <<<"$old" || die "$tool could not remove the former rules of port $port"
         say "$tool: headers of the answers of port $port go to log group $nflog_group; the answers go nowhere"
         delete_rules "$tool" <<<"$(own_rules "$tool")" || die "$tool could not remove the former rules of port $port"
-        while read -r rule; do
-            read -ra words <<<"$rule"
-            [[ $rule != INPUT* ]] || fw "$tool" -I "${words[@]}" || die "$tool -I $rule failed"
-        done < <(wanted_rules)
+        insert_rules "$tool"
     done
     [ -z "$pass" ] || say "Answers to $pass go to their clients."
     say "While intercept does not run, the kernel keeps every answer of port $port: dead for everyone, safe for the clients."
@@ -130,13 +130,16 @@ nflog_remove() {
 }
 
 nflog_status() {
-    local tool rule words result=0 port_id group found
+    local tool transport rule words result=0 port_id group found
     for tool in "${tools[@]}"; do
         [ "$tool" = "$ip4" ] || [ "$ipv6" = yes ] || [ -n "$(nflog_rules "$tool")" ] || continue
         found="$(nflog_rules "$tool" -v)"
-        for rule in NFLOG MARK DROP; do
-            words="$(grep -E -- "-j $rule( |$)" <<<"$found" | head -n 1 || true)"
-            show_rule "$tool" "mangle: tcp from port $port to $rule" "$words" || result=1
+        ! grep -Eq -- '-p (udp|17) ' <<<"$found" || udp=yes
+        for transport in $(transports); do
+            for rule in NFLOG MARK DROP; do
+                words="$(grep -E -- "-p $transport .*-j $rule( |$)" <<<"$found" | head -n 1 || true)"
+                show_rule "$tool" "mangle: $transport from port $port to $rule" "$words" || result=1
+            done
         done
         if [ -z "$(nflog_ip "$tool" rule show priority "$nflog_table")" ] ||
             ! nflog_ip "$tool" route show table "$nflog_table" 2>/dev/null | grep -q "dev $nflog_device"; then

@@ -122,7 +122,6 @@ parse_arguments() {
     [ -n "$action" ] || usage_error "say what to do: add, remove or status"
     [ -n "$port" ] || usage_error "--port is missing: the port of the application under test"
     nflog_check
-    [ "$udp" = no ] || [ "$nflog" = no ] || usage_error "--udp with --nflog: the log is for TCP only so far; leave one of them out"
     [ "$port" != "$tunnel_port" ] ||
         usage_error "--port $port is the tunnel port of intercept: the rule would cut the tunnel (--tunnel-port moves it)"
 }
@@ -165,17 +164,23 @@ icmp_rule() {
     esac
 }
 
+# What the application speaks.
+transports() {
+    printf 'tcp\n'
+    [ "$udp" = no ] || printf 'udp\n'
+}
+
 # wanted_rules TOOL: one a line, as arguments for -C and -I.
 wanted_rules() {
-    local mark="-m comment --comment tcpcopy:$port" target="--queue-num $queue"
+    local mark="-m comment --comment tcpcopy:$port" target="--queue-num $queue" transport
     [[ $queue != *:* ]] || target="--queue-balance $queue"
     [ "$bypass" = no ] || target+=" --queue-bypass"
-    printf '%s\n' "OUTPUT -p tcp --sport $port $mark -j NFQUEUE $target" \
-        "INPUT -p tcp --dport $tunnel_port $mark -j ACCEPT" \
-        "INPUT -p tcp --dport $port $mark -j ACCEPT"
-    [ "$udp" = yes ] || return 0
-    printf '%s\n' "OUTPUT -p udp --sport $port $mark -j NFQUEUE $target" "INPUT -p udp --dport $port $mark -j ACCEPT" \
-        "OUTPUT $(icmp_rule "$1") $mark -j DROP"
+    say "INPUT -p tcp --dport $tunnel_port $mark -j ACCEPT"
+    [ "$udp" = no ] || say "OUTPUT $(icmp_rule "$1") $mark -j DROP"
+    for transport in $(transports); do
+        [ "$nflog" = yes ] || say "OUTPUT -p $transport --sport $port $mark -j NFQUEUE $target"
+        say "INPUT -p $transport --dport $port $mark -j ACCEPT"
+    done
 }
 
 # own_rules TOOL [-v]: our rules in the kernel, one a line, as -S prints them: our mark, and the shape that add gives.
@@ -224,7 +229,7 @@ undo_all() {
     undo=()
 }
 
-# The NFQUEUE rule goes in first: at no moment can a replayed packet be answered past the queue.
+# The NFQUEUE rules go in before packets may come in: at no moment can a replayed packet be answered past the queue.
 insert_rules() {
     local tool=$1 rule words answer
     while read -r rule; do

@@ -251,6 +251,14 @@ to_the_log() {
     expect "$ip4: nflog: loopback passes" 0 add --port 80 --nflog --pass 127.0.0.1
     check "$ip4: nflog: four rules" mangle_count_is "$ip4" 4
     check "$ip4: nflog: answers to --pass leave" connects
+    expect "$ip4: nflog: UDP too" 0 add --port 80 --nflog --udp
+    check "$ip4: nflog: six rules" mangle_count_is "$ip4" 6
+    check "$ip4: nflog: UDP may come in" count_is "$ip4" "-A INPUT -p udp .*$OWN" 1
+    expect "$ip4: nflog: status of UDP" 0 status --port 80
+    says "$ip4: nflog: status of UDP" 'present  mangle: udp from port 80 to NFLOG  0 packets'
+    expect "$ip4: nflog: without UDP" 0 add --port 80 --nflog
+    check "$ip4: nflog: three rules" mangle_count_is "$ip4" 3
+    expect "$ip4: nflog: status --udp of TCP only" 1 status --port 80 --udp
     expect "$ip4: nflog: another port" 0 add --port 81 --nflog --nflog-group 3 --ipv6 --pass 2001:db8::/32
     check "$ip4: nflog: IPv6 too" mangle_count_is "$ip6" 4
     check "$ip4: nflog: marked IPv6 answers are swallowed" swallows -6
