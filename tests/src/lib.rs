@@ -42,6 +42,7 @@ pub mod nginx;
 pub mod noise;
 pub mod outcome;
 pub mod pair;
+pub mod pcap_file;
 pub mod proc_net;
 pub mod records;
 pub mod redis;

@@ -7,7 +7,7 @@ mod replay;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-pub use recorded::{Recording, Replayed};
+pub use recorded::{Recording, Replayed, Run, replay};
 pub use replay::Replay;
 
 use application::{Application, Source};

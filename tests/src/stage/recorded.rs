@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::{APP_PORT, Replay, Role, Stage};
+use crate::binaries::Binaries;
 use crate::capture::await_listening;
-use crate::lab::{Process, TARGET};
+use crate::lab::{Lab, Process, TARGET};
 use crate::pair::{Arguments, log_path, start_intercept};
 use crate::records::{self, Verdict};
 
@@ -27,13 +27,14 @@ impl Recording {
     ///
     /// The capture does not start.
     #[must_use]
-    pub fn start(stage: &Stage, name: &str, arguments: &[&str]) -> Self {
-        let file = stage.lab.directory().join(name);
-        let mut command = stage.lab.online.command("tcpdump");
+    pub fn start(lab: &Lab, name: &str, arguments: &[&str]) -> Self {
+        let file = lab.directory().join(name);
+        let mut command = lab.online.command("tcpdump");
         command.args(["-Z", "root", "-n", "-B", "65536", "-w"]).arg(&file).args(arguments);
-        command.arg(format!("tcp port {APP_PORT}"));
-        let mut tcpdump = stage.lab.online.spawn(name, &mut command);
-        await_listening(&mut tcpdump, &stage.lab, name);
+        // Only first fragments have ports.
+        command.arg(format!("port {APP_PORT} or ip[6:2] & 0x1fff != 0"));
+        let mut tcpdump = lab.online.spawn(name, &mut command);
+        await_listening(&mut tcpdump, lab, name);
         Self { tcpdump, file }
     }
 
@@ -96,28 +97,44 @@ impl Stage {
     ///
     /// intercept does not start.
     pub fn replay_files(&mut self, from: Role, arguments: &[&str], passes: usize) -> Replayed {
-        let mut intercept = start_intercept(&self.lab, &self.binaries, Arguments::default());
-        let mut command = self.tcpcopy(from, arguments);
-        let started = Instant::now();
-        let mut tcpcopy = from.host(&self.lab).spawn("tcpcopy", &mut command);
-        let code = tcpcopy.wait(LIMIT).and_then(|status| status.code());
-        let took = started.elapsed();
-        tcpcopy.kill();
+        let map = format!("{APP_PORT}-{TARGET}:{APP_PORT}");
+        let Run { code, took, log } = replay(&self.lab, &self.binaries, from, &map, arguments);
         self.settle(Replay::Complete(passes), |_| true);
         let escaped = self.capture.receivers().len();
-        intercept.stop(STOP_LIMIT);
         let (online, target) = (self.records(Role::Online), self.records(Role::Target));
         let verdict = Verdict::of(&records::repeated(&online, passes), &target);
-        let log = self.tcpcopy_log() + &tcpcopy.errors();
         Replayed { code, took, verdict, escaped, log }
     }
+}
 
-    fn tcpcopy(&self, from: Role, arguments: &[&str]) -> Command {
-        let mut command = from.host(&self.lab).command(&self.binaries.tcpcopy);
-        command
-            .args(["-x", &format!("{APP_PORT}-{TARGET}:{APP_PORT}"), "-s", TARGET])
-            .args(["-l", &log_path(self.lab.directory(), "tcpcopy")])
-            .args(arguments);
-        command
-    }
+/// A tcpcopy that came to its end.
+#[derive(Debug)]
+pub struct Run {
+    /// Its exit code.
+    pub code: Option<i32>,
+    /// How long it took.
+    pub took: Duration,
+    /// What it wrote to its log, and what it said.
+    pub log: String,
+}
+
+/// Runs an intercept, and a tcpcopy with this `-x` and these arguments on a host, to its end.
+///
+/// # Panics
+///
+/// intercept does not start.
+#[must_use]
+pub fn replay(lab: &Lab, binaries: &Binaries, from: Role, map: &str, arguments: &[&str]) -> Run {
+    let mut intercept = start_intercept(lab, binaries, Arguments::default());
+    let log = log_path(lab.directory(), "tcpcopy");
+    let mut command = from.host(lab).command(&binaries.tcpcopy);
+    command.args(["-x", map, "-s", &lab.target_address().to_string(), "-l", &log]).args(arguments);
+    let started = Instant::now();
+    let mut tcpcopy = from.host(lab).spawn("tcpcopy", &mut command);
+    let code = tcpcopy.wait(LIMIT).and_then(|status| status.code());
+    let took = started.elapsed();
+    tcpcopy.kill();
+    intercept.stop(STOP_LIMIT);
+    let log = std::fs::read_to_string(log).unwrap_or_default() + &tcpcopy.errors();
+    Run { code, took, log }
 }
