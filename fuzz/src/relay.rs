@@ -4,6 +4,7 @@
 //!
 //! - a tunnel that offers version 2 is served in it, and one that must prove a key is served only once it has;
 //! - only a response to the passlist goes on, and one that is well-formed does;
+//! - a datagram is told to a tunnel that asked for those of its target;
 //! - a record goes to a tunnel that announced its flow, at most once for each response, in the order of the responses;
 //! - routes, held headers and what waits for a tunnel stay within their bounds;
 //! - each response, each held header and each record is counted once;
@@ -21,9 +22,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 use tc_core::relay::{Event, Relay, RelayConfig, TunnelId, Verdict, Wire};
 use tc_proto::tunnel::auth::{Challenge, Key, Nonce, Role};
-use tc_proto::tunnel::{Message, TcpcopyHello};
+use tc_proto::tunnel::{DatagramRoute, Message, TcpcopyHello};
 use tc_proto::{
-    Flags, Flow, IpFields, PacketRef, PacketSpec, SackBlock, SackBlocks, SeqNum, TcpOptions, Timestamps, Window,
+    DatagramSpec, Flags, Flow, IpFields, PacketRef, PacketSpec, PortShare, SackBlock, SackBlocks, SeqNum, TcpOptions, Timestamps, Window,
 };
 use tunnels::Peers;
 
@@ -154,6 +155,9 @@ impl Bench {
         self.responses += 1;
         let flow = flow(step.who);
         let payload = vec![0; usize::from(step.much) * 4];
+        if step.has(0x10) {
+            return datagram(flow, &payload);
+        }
         let mut sack = SackBlocks::default();
         for number in 0..step.place.cast_unsigned() % 5 {
             sack.push(SackBlock { start: SeqNum::new(number.into()), end: SeqNum::new(9) });
@@ -285,10 +289,23 @@ fn greeting(step: Step) -> Vec<u8> {
     octets
 }
 
+/// A datagram of the target.
+fn datagram(flow: Flow, payload: &[u8]) -> Vec<u8> {
+    let mut octets = Vec::new();
+    let (source, destination) = (flow.target, flow.client);
+    let spec = DatagramSpec { source, destination, ip: IpFields::default(), identification: 0, payload };
+    spec.emit(usize::MAX, &mut octets, |_| {});
+    octets
+}
+
 fn message(step: Step) -> Message {
     match step.how & 0xf {
         0 => Message::RemoveRoute(flow(step.much)),
         1 => Message::Version(step.place.cast_unsigned()),
+        2 => Message::AddDatagramRoute(DatagramRoute {
+            target: flow(step.much).target,
+            share: PortShare::new(step.place.cast_unsigned() % 2, 2).expect("a worker"),
+        }),
         _ => Message::AddRoute(flow(step.much)),
     }
 }

@@ -7,7 +7,7 @@
 use crate::steps::Script;
 use tc_proto::tunnel::{
     DecodeError, FrameDecoder, InterceptHello, MAX_RECORDS_PER_FRAME, Message, MessageDecoder, RecordFormat,
-    Reply, ReplyDecoder, parse_record, write_frames,
+    Reply, ReplyDecoder, TargetDatagram, parse_record, write_frames,
 };
 use tc_proto::{Flow, TargetHeader};
 
@@ -74,6 +74,7 @@ enum Heard {
     Hello(InterceptHello),
     Proof([u8; 32]),
     Response(TargetHeader, Vec<u8>),
+    Datagram(TargetDatagram),
     Malformed,
 }
 
@@ -90,6 +91,7 @@ fn replies<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Decoded<Heard> {
                     assert!(payload.len() <= header.0.payload_len, "more payload than there was");
                     Heard::Response(header, payload.to_vec())
                 }
+                Ok(Some(Reply::Datagram(datagram))) => Heard::Datagram(datagram),
                 Ok(Some(Reply::Malformed)) => Heard::Malformed,
                 Ok(None) => break,
                 Err(error) => return (units, Some(error)),
@@ -142,7 +144,7 @@ fn check_messages(stream: &[u8], (decoded, error): &Decoded<Message>) {
             Message::AddRoute(Flow { .. }) | Message::RemoveRoute(Flow { .. }) => {
                 assert_eq!(&encoded[..], *unit);
             }
-            Message::Hello(_) | Message::Proof(_) => panic!("{message:?} in version 1"),
+            Message::Hello(_) | Message::Proof(_) | Message::AddDatagramRoute(_) => panic!("{message:?} in version 1"),
         }
     }
     check_written(decoded.get(first..).unwrap_or_default());

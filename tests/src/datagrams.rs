@@ -1,6 +1,6 @@
 //! Datagrams: an application that writes down what it got, clients that ask it, and a lab with both programs around.
 
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -11,8 +11,8 @@ use rustix::net::sockopt;
 use crate::binaries::Binaries;
 use crate::capture::Capture;
 use crate::content::{Content, Fnv};
-use crate::lab::{CLIENT_NET, Host, Lab, ONLINE, Rule, TARGET};
-use crate::pair::{Arguments, Pair, QUEUE};
+use crate::lab::{CLIENT_NET, Host, IpVersion, Lab, Rule, TARGET};
+use crate::pair::{Arguments, Pair, QUEUE, await_process, log_path};
 use crate::records::{Kind, Record, Verdict, repeated, unix_ms};
 use crate::stage::APP_PORT;
 
@@ -40,7 +40,8 @@ impl DatagramApp {
     /// The port is taken.
     #[must_use]
     pub fn start(host: &Host) -> Self {
-        let socket = host.inside(|| UdpSocket::bind(("0.0.0.0", APP_PORT))).expect("the port is free");
+        let socket =
+            host.inside(|| UdpSocket::bind((Ipv6Addr::UNSPECIFIED, APP_PORT))).expect("the port is free");
         sockopt::set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER).expect("root may have any buffer");
         socket.set_read_timeout(Some(POLL)).expect("a socket has a time-out");
         let (records, stop) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
@@ -107,17 +108,17 @@ pub fn ask(lab: &Lab, questions: &Questions) {
         for client in 1..=questions.clients {
             scope.spawn(move || {
                 for number in 0..questions.sockets {
-                    let address: Ipv4Addr = format!("{CLIENT_NET}.{client}").parse().expect("an address");
+                    let address = lab.version.of(&format!("{CLIENT_NET}.{client}"));
                     let socket = lab.client.inside(|| UdpSocket::bind((address, 0))).expect("a port is free");
-                    ask_over(&socket, questions, &format!("{}-{client}-{number}", questions.tag));
+                    let online = SocketAddr::new(lab.online_address(), APP_PORT);
+                    ask_over(&socket, online, questions, &format!("{}-{client}-{number}", questions.tag));
                 }
             });
         }
     });
 }
 
-fn ask_over(socket: &UdpSocket, questions: &Questions, name: &str) {
-    let online: SocketAddr = format!("{ONLINE}:{APP_PORT}").parse().expect("an address");
+fn ask_over(socket: &UdpSocket, online: SocketAddr, questions: &Questions, name: &str) {
     // Nothing but the online application's answers is taken.
     socket.connect(online).expect("there is a route");
     socket.set_read_timeout(Some(ANSWER_LIMIT)).expect("a socket has a time-out");
@@ -147,18 +148,55 @@ impl DatagramStage {
     /// Starts both programs, with rules for the answers of both transports; `map` is `-x`.
     #[must_use]
     pub fn new(map: &str, arguments: Arguments<'_>) -> Self {
-        let lab = Lab::new();
+        Self::over(IpVersion::V4, map, arguments)
+    }
+
+    /// The same over a version of IP.
+    #[must_use]
+    pub fn over(version: IpVersion, map: &str, arguments: Arguments<'_>) -> Self {
+        let lab = Lab::over(version, version);
         Rule::queue_answers(APP_PORT, QUEUE).add(&lab.target);
         Rule::queue_datagrams(APP_PORT, QUEUE).add(&lab.target);
+        Self::on(lab, map, arguments)
+    }
+
+    /// The same on hosts with rules for the answers.
+    ///
+    /// # Panics
+    ///
+    /// The programs are not ready in time.
+    #[must_use]
+    pub fn on(lab: Lab, map: &str, arguments: Arguments<'_>) -> Self {
         let capture = Capture::start(&lab, APP_PORT);
         let pair = Pair::start_mapped(&lab, &Binaries::from_environment(), map, arguments);
-        Self { pair, capture, lab }
+        let mut stage = Self { pair, capture, lab };
+        // Each thread asks for its own.
+        let threads = arguments.tcpcopy.iter().skip_while(|argument| **argument != "--threads").nth(1);
+        stage.await_told("are told by", threads.map_or(1, |threads| threads.parse().expect("a number")));
+        stage
+    }
+
+    /// Waits until the log of tcpcopy has so many lines with these words.
+    ///
+    /// # Panics
+    ///
+    /// It does not in time.
+    pub fn await_told(&mut self, words: &str, lines: usize) {
+        let log = log_path(self.lab.directory(), "tcpcopy");
+        let told = || std::fs::read_to_string(&log).unwrap_or_default().matches(words).count() >= lines;
+        await_process(&mut self.pair.tcpcopy, &format!("says '{words}'"), REPLAY_LIMIT, told);
     }
 
     /// The map for datagrams to the application.
     #[must_use]
     pub fn map() -> String {
-        format!("udp:{APP_PORT}-{TARGET}:{APP_PORT}")
+        Self::map_over(IpVersion::V4)
+    }
+
+    /// The same over a version of IP.
+    #[must_use]
+    pub fn map_over(version: IpVersion) -> String {
+        format!("udp:{APP_PORT}-{}", SocketAddr::new(version.of(TARGET), APP_PORT))
     }
 
     /// Waits until the target has so many of the records that the online application has, or has had time for them.

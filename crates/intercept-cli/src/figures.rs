@@ -32,6 +32,20 @@ fn responses(counters: &Counters) -> Line {
             counters.passed,
         ),
     ];
+    figures.extend([
+        Figure::counter(
+            "intercept_datagrams_total",
+            "Responses that are datagrams.",
+            "udp",
+            counters.datagrams,
+        ),
+        Figure::counter(
+            "intercept_datagrams_returned_total",
+            "Headers of datagrams returned to tcpcopy.",
+            "udp returned",
+            counters.datagrams_returned,
+        ),
+    ]);
     let held = [
         ("held", "all", counters.held),
         ("held late", "delivered", counters.held_delivered),
@@ -48,7 +62,7 @@ fn responses(counters: &Counters) -> Line {
         ("truncated", "truncated", counters.dropped_truncated),
         ("bad header length", "header_length", counters.dropped_header_length),
         ("bad ip version", "ip_version", counters.dropped_ip_version),
-        ("udp", "udp", counters.datagrams),
+        ("udp not routed", "udp", counters.datagrams_unrouted),
         ("not tcp", "not_tcp", counters.dropped_not_tcp),
         ("fragments", "fragment", counters.dropped_fragment),
     ];

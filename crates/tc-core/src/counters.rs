@@ -3,6 +3,7 @@
 use crate::CloseReason;
 use crate::session::Offered;
 use std::ops::AddAssign;
+use std::time::Duration;
 
 /// Adds the counters of several replayers, field by field. A field that is forgotten does not compile.
 macro_rules! addable {
@@ -222,6 +223,10 @@ pub struct DatagramCounters {
     pub answered: u64,
     /// The target did not answer in time.
     pub unanswered: u64,
+    /// Of the answered, those that were sent while none of their flow waited for an answer.
+    pub measured: u64,
+    /// The time from their sending to the word of intercept, all together.
+    pub latency: Duration,
     /// Datagrams that the target sent.
     pub headers: u64,
     /// Octets of payload of these.
@@ -261,7 +266,7 @@ addable! {
     }
     DatagramCounters {
         captured, unmapped, replayed, malformed, not_sampled, sent, packets, octets, no_intercept,
-        no_address, overflows, answered, unanswered, headers, target_octets, unknown, flows, evicted,
+        no_address, overflows, answered, unanswered, measured, latency, headers, target_octets, unknown, flows, evicted,
     }
     ReassemblyCounters { fragments, reassembled, used, duplicates, overlapping, expired, evicted }
     RequestCounters { captured, sent, answered, abandoned, unanswered, given_up }

@@ -14,6 +14,7 @@ use slab::Slab;
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
+use tc_proto::tunnel::TargetDatagram;
 use tc_proto::{DatagramRef, DatagramSpec, Flow};
 
 /// A datagram without an answer counts as unanswered after one to two of these.
@@ -43,6 +44,8 @@ struct Exchange {
     young: u64,
     /// Those from before it.
     old: u64,
+    /// When the oldest that waits was sent, if none waited before it.
+    since: Option<Instant>,
     /// Periods since the last datagram.
     quiet: u8,
 }
@@ -113,6 +116,9 @@ impl Datagrams {
             payload: datagram.payload(),
         };
         if let Some(packets) = self.outbox.push(&spec, with.config.mtu) {
+            if exchange.young + exchange.old == 0 {
+                exchange.since = Some(now);
+            }
             exchange.young += 1;
             with.counters.sent += 1;
             with.counters.packets += packets;
@@ -122,11 +128,16 @@ impl Datagrams {
         }
     }
 
-    /// Takes the header of a datagram that the target sent.
-    pub(crate) fn handle_answer(&mut self, flow: &Flow, payload_len: usize, counters: &mut DatagramCounters) {
+    /// Takes what is told of a datagram that the target sent.
+    pub(crate) fn handle_answer(
+        &mut self,
+        now: Instant,
+        answer: &TargetDatagram,
+        counters: &mut DatagramCounters,
+    ) {
         counters.headers += 1;
-        counters.target_octets += payload_len as u64;
-        let exchange = self.by_flow.get(flow).and_then(|&key| self.exchanges.get_mut(key));
+        counters.target_octets += answer.payload_len as u64;
+        let exchange = self.by_flow.get(&answer.flow).and_then(|&key| self.exchanges.get_mut(key));
         let Some(exchange) = exchange else {
             counters.unknown += 1;
             return;
@@ -137,6 +148,10 @@ impl Datagrams {
             *waiting -= 1;
             counters.answered += 1;
         }
+        if let Some(sent) = exchange.since.take() {
+            counters.measured += 1;
+            counters.latency += now.saturating_duration_since(sent);
+        }
     }
 
     /// Ends the periods that are over.
@@ -144,6 +159,9 @@ impl Datagrams {
         while self.poll_timeout().is_some_and(|deadline| deadline <= now) {
             let Some((_, key)) = self.periods.pop_front() else { return };
             let Some(exchange) = self.exchanges.get_mut(key) else { continue };
+            if exchange.old > 0 {
+                exchange.since = None;
+            }
             counters.unanswered += exchange.old;
             exchange.old = std::mem::take(&mut exchange.young);
             exchange.quiet += 1;
@@ -187,7 +205,7 @@ impl Datagrams {
             with.counters.evicted += 1;
             self.remove(oldest, with.counters);
         }
-        let key = self.exchanges.insert(Exchange { origin, flow, young: 0, old: 0, quiet: 0 });
+        let key = self.exchanges.insert(Exchange { origin, flow, young: 0, old: 0, since: None, quiet: 0 });
         self.by_origin.insert(origin, key);
         self.by_flow.insert(flow, key);
         self.periods.push_back((now + PERIOD, key));

@@ -18,6 +18,7 @@
 
 mod config;
 mod counters;
+mod datagrams;
 mod handshake;
 mod held;
 mod passlist;
@@ -30,14 +31,17 @@ pub use counters::Counters;
 pub use passlist::Passlist;
 pub use wire::Wire;
 
+use datagrams::DatagramRoutes;
 use held::HeldHeaders;
 use routes::{Announcement, Routes};
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Instant;
 use tc_proto::tunnel::{DecodeError, Message, Response};
-use tc_proto::{Flow, PacketRef};
+use tc_proto::{Flow, PacketRef, ParseError, Transport};
 use tunnels::{Queued, Tunnels};
+
+const UDP: u8 = Transport::Udp.protocol();
 
 /// A tunnel, by a number that the driver chose and never uses again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -123,6 +127,7 @@ pub enum Timer {
 pub struct Relay {
     config: RelayConfig,
     counters: Counters,
+    datagram_routes: DatagramRoutes,
     events: VecDeque<Event>,
     held: HeldHeaders,
     /// The most octets of payload that any tunnel wants.
@@ -137,6 +142,7 @@ impl Relay {
     pub fn new(config: RelayConfig) -> Self {
         Self {
             counters: Counters::default(),
+            datagram_routes: DatagramRoutes::default(),
             events: VecDeque::new(),
             held: HeldHeaders::new(&config),
             payload: 0,
@@ -168,6 +174,7 @@ impl Relay {
         self.counters.tunnels_down += 1;
         self.counters.lost_with_tunnel += pending;
         self.counters.routes_orphaned += self.routes.remove_tunnel(tunnel);
+        self.datagram_routes.remove_tunnel(tunnel);
     }
 
     /// A response of the target, from its IP header on; its payload may be cut off. It had `len` octets before.
@@ -181,6 +188,7 @@ impl Relay {
         }
         match PacketRef::parse_cut(octets, len) {
             Ok(packet) => self.forward(now, &Response::from(&packet)),
+            Err(ParseError::NotTcp(UDP)) => self.forward_datagram(octets),
             Err(error) => self.counters.count_parse_error(error),
         }
         Verdict::Drop
@@ -276,6 +284,7 @@ impl Relay {
                     self.counters.removals_unknown += 1;
                 }
             }
+            Message::AddDatagramRoute(route) => self.add_datagram_route(tunnel, route),
         }
     }
 
@@ -308,7 +317,12 @@ impl Relay {
     }
 
     fn queue_header(&mut self, tunnel: TunnelId, response: &Response<'_>, mss: usize) {
-        match self.tunnels.queue_header(tunnel, response, mss) {
+        let queued = self.tunnels.queue_header(tunnel, response, mss);
+        self.take_queued(tunnel, queued);
+    }
+
+    fn take_queued(&mut self, tunnel: TunnelId, queued: Queued) {
+        match queued {
             Queued::Waits => {}
             Queued::NoTunnel => self.counters.lost_with_tunnel += 1,
             Queued::Overflow { octets } => {

@@ -23,6 +23,12 @@ impl PortShare {
     /// of workers names the worker: for whoever distributes packets without this type.
     pub const HASH: (u32, u32) = (SPREAD, SHIFT);
 
+    /// The share of one of so many workers, or `None` if there is no such worker.
+    #[must_use]
+    pub const fn new(index: u16, workers: u16) -> Option<Self> {
+        if index < workers { Some(Self { index, workers }) } else { None }
+    }
+
     /// The shares of so many workers, at least one.
     pub fn split(workers: u16) -> impl Iterator<Item = Self> {
         let workers = workers.max(1);

@@ -23,6 +23,7 @@
 
 pub mod auth;
 mod body;
+mod datagram;
 mod frame;
 mod message;
 mod message_decoder;
@@ -31,6 +32,7 @@ mod reply;
 mod reply_decoder;
 mod response;
 
+pub use datagram::{DatagramRoute, TargetDatagram};
 pub use frame::{FrameDecoder, MAX_RECORDS_PER_FRAME, write_frames};
 pub use message::{Message, TcpcopyHello};
 pub use message_decoder::MessageDecoder;

@@ -42,6 +42,12 @@ fn datagrams(counters: &DatagramCounters, flows: usize) -> Line {
             "udp unanswered",
             counters.unanswered,
         ),
+        Figure::gauge(
+            "tcpcopy_datagram_latency_microseconds",
+            "Mean time from sending a datagram to the word of its answer.",
+            "udp mean latency us",
+            mean_microseconds(counters),
+        ),
         Figure::gauge("tcpcopy_datagram_flows", "Flows of datagrams.", "udp flows", flows),
     ];
     let seldom = [
@@ -58,7 +64,19 @@ fn datagrams(counters: &DatagramCounters, flows: usize) -> Line {
         let help = "Datagrams not replayed, by reason.";
         Figure::counter("tcpcopy_datagrams_left_total", help, word, value).labelled("why", label)
     }));
+    let unknown = "Datagrams of the target that belong to no flow: to somebody else, or late.";
+    figures.push(Figure::counter(
+        "tcpcopy_datagrams_unknown_total",
+        unknown,
+        "udp answers unknown",
+        counters.unknown,
+    ));
     Line::new("", figures)
+}
+
+fn mean_microseconds(counters: &DatagramCounters) -> usize {
+    let mean = counters.latency.as_micros().checked_div(counters.measured.into());
+    mean.and_then(|mean| usize::try_from(mean).ok()).unwrap_or(0)
 }
 
 fn sessions(all: &Snapshot) -> Line {

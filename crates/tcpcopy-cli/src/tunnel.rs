@@ -147,6 +147,10 @@ impl Tunnel {
                         self.greeting.check_proved()?;
                         replayer.handle_target_answer(now, &header, payload);
                     }
+                    Reply::Datagram(datagram) => {
+                        self.greeting.check_proved()?;
+                        replayer.handle_target_datagram(now, &datagram);
+                    }
                     Reply::Malformed => *malformed += 1,
                     Reply::Hello(hello) => self.greeting.on_hello(&hello, &mut self.out)?,
                     Reply::Proof(proof) => self.greeting.on_proof(&proof)?,

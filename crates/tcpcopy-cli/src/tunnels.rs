@@ -1,5 +1,6 @@
 //! The connections to all intercepts: opened, used, and opened again for as long as the program runs.
 
+mod datagrams;
 mod slot;
 
 use crate::config::{Config, Intercept, Unreachable};
@@ -14,8 +15,8 @@ use std::io;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 use tc_core::Replayer;
-use tc_proto::Flow;
-use tc_proto::tunnel::Message;
+use tc_proto::tunnel::{DatagramRoute, Message};
+use tc_proto::{Flow, PortShare};
 use tc_sys::program::RateLimit;
 use tc_sys::{Families, SysError};
 use tracing::warn;
@@ -38,6 +39,8 @@ pub(crate) struct Tunnels {
     first_token: usize,
     terms: Terms,
     targets: Families,
+    /// Of which datagrams each intercept is to tell.
+    datagram_routes: Vec<DatagramRoute>,
     buffer: Box<[u8]>,
     lines: RateLimit,
     /// Records that were no headers.
@@ -47,10 +50,11 @@ pub(crate) struct Tunnels {
 }
 
 impl Tunnels {
-    /// Finds the intercepts and connects to them.
+    /// Finds the intercepts and connects to them, for a worker with this share of the ports.
     pub(crate) fn open(
         config: &Config,
         terms: &Terms,
+        share: PortShare,
         now: Instant,
         first_token: usize,
     ) -> Result<Self, SysError> {
@@ -72,6 +76,7 @@ impl Tunnels {
             first_token,
             terms: terms.clone(),
             targets: config.targets,
+            datagram_routes: datagrams::routes(&config.mappings, share),
             buffer: vec![0; READ_BUFFER].into_boxed_slice(),
             lines: RateLimit::new(now),
             malformed: 0,
@@ -175,6 +180,7 @@ impl Tunnels {
                 slot.establish(now);
                 slot.hello_due = self.targets.has_ipv6().then_some(now + PROOF_LIMIT);
                 slot.extend(now, replayer);
+                self.ask_for_datagrams();
             }
             Err(ended) => self.fail(now, index, &ended, replayer),
         }
@@ -202,6 +208,7 @@ impl Tunnels {
                 slot.unread = served == Served::More;
                 slot.dirty |= tunnel.has_output();
                 slot.extend(now, replayer);
+                self.ask_for_datagrams();
             }
             Err(ended) => self.fail(now, index, &ended, replayer),
         }
@@ -254,6 +261,7 @@ impl Tunnels {
             slot.pause = FIRST_PAUSE;
         }
         slot.hello_due = None;
+        slot.tells_datagrams = false;
         let (address, pause) = (slot.address, slot.pause);
         slot.state = State::Down(now + pause);
         slot.pause = (pause * 2).min(LONGEST_PAUSE);
@@ -272,6 +280,7 @@ impl Tunnels {
                 replayer.handle_tunnel_down(scope);
             }
         }
+        self.ask_for_datagrams();
     }
 }
 

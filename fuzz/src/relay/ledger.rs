@@ -1,6 +1,7 @@
 //! What went in and what came out.
 
 use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
 use tc_core::relay::{Counters, TunnelId};
 use tc_proto::tunnel::{FrameDecoder, RecordFormat, Reply, ReplyDecoder, parse_record};
 use tc_proto::{Flow, Segment, TargetHeader};
@@ -9,6 +10,8 @@ use tc_proto::{Flow, Segment, TargetHeader};
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     announced: HashSet<(TunnelId, Flow)>,
+    /// Targets of whose datagrams a tunnel asked to hear.
+    asked: HashSet<(TunnelId, SocketAddr)>,
     /// Responses of each flow in their order, without those whose record was read.
     responses: HashMap<Flow, Vec<Option<Segment>>>,
     /// Where the last record of a tunnel and a flow stood among them.
@@ -27,6 +30,10 @@ fn essence(segment: &Segment) -> Segment {
 impl Ledger {
     pub(super) fn note_announcement(&mut self, tunnel: TunnelId, flow: Flow) {
         self.announced.insert((tunnel, flow));
+    }
+
+    pub(super) fn note_asked(&mut self, tunnel: TunnelId, target: SocketAddr) {
+        self.asked.insert((tunnel, target));
     }
 
     pub(super) fn note_response(&mut self, segment: &Segment) {
@@ -51,6 +58,11 @@ impl Ledger {
                 Reply::Response(header, payload) => {
                     assert!(payload.iter().all(|octet| *octet == 0), "no octet of a payload is another");
                     self.take_record(tunnel, &header);
+                }
+                Reply::Datagram(datagram) => {
+                    self.records += 1;
+                    let asked = self.asked.contains(&(tunnel, datagram.flow.target));
+                    assert!(asked, "{tunnel:?} never asked for {}", datagram.flow);
                 }
                 Reply::Hello(_) | Reply::Proof(_) => {}
                 Reply::Malformed => panic!("a record in version 2"),

@@ -78,7 +78,14 @@ impl Peers {
         if switched {
             message.write(&mut octets);
         }
-        if octets.is_empty() { message.encode().expect("an IPv4 flow").to_vec() } else { octets }
+        if octets.is_empty() {
+            // What only version 2 has is nonsense here.
+            match message.encode() {
+                Some(first) => octets.extend(first),
+                None => message.write(&mut octets),
+            }
+        }
+        octets
     }
 
     /// Reads what the tunnel says, to know what it has announced.
@@ -88,6 +95,7 @@ impl Peers {
         while let Ok(Some(message)) = peer.decoder.next() {
             match message {
                 Message::AddRoute(flow) => ledger.note_announcement(tunnel, flow),
+                Message::AddDatagramRoute(route) => ledger.note_asked(tunnel, route.target),
                 Message::Switch => peer.switched = true,
                 _ => {}
             }

@@ -3,6 +3,7 @@ use crate::counters::DatagramCounters;
 use crate::{Admission, ClientPool, LoopbackClients, Mapping, ReplayConfig, Replayer, RouteScope};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
+use tc_proto::tunnel::TargetDatagram;
 use tc_proto::{DatagramRef, DatagramSpec, Flow, IpFields};
 
 const ONLINE: &str = "192.0.2.7:53";
@@ -64,7 +65,7 @@ impl World {
 
     fn answer(&mut self, client: &str) {
         let flow = Flow { client: client.parse().unwrap(), target: TARGET.parse().unwrap() };
-        self.replayer.handle_target_datagram(&flow, 100);
+        self.replayer.handle_target_datagram(self.now, &TargetDatagram { flow, payload_len: 100 });
     }
 
     fn pass(&mut self, time: Duration) {
@@ -248,6 +249,36 @@ fn what_stays_without_an_answer_is_unanswered_after_one_to_two_periods() {
     assert_eq!((world.counters().answered, world.counters().unanswered), (1, 0));
     world.pass(PERIOD);
     assert_eq!((world.counters().answered, world.counters().unanswered), (1, 1));
+}
+
+#[test]
+fn latency_is_measured_where_it_is_clear_which_datagram_was_answered() {
+    const MS: Duration = Duration::from_millis(1);
+    let mut world = world();
+    let ask = |world: &mut World, after: u32| {
+        world.pass(after * MS);
+        world.captured("198.51.100.1:4000", ONLINE, b"query");
+    };
+    ask(&mut world, 0);
+    ask(&mut world, 2);
+    // The first answers the one that waits longest; for the second it is not known.
+    for _ in 0..2 {
+        world.pass(5 * MS);
+        world.answer("198.51.100.1:4000");
+    }
+    assert_eq!((world.counters().measured, world.counters().latency), (1, 7 * MS));
+    ask(&mut world, 1);
+    world.pass(3 * MS);
+    world.answer("198.51.100.1:4000");
+    assert_eq!((world.counters().measured, world.counters().latency), (2, 10 * MS));
+    // One that got no answer is no measure for the next.
+    ask(&mut world, 0);
+    world.pass(PERIOD);
+    ask(&mut world, 0);
+    world.pass(PERIOD);
+    world.answer("198.51.100.1:4000");
+    assert_eq!((world.counters().measured, world.counters().answered), (2, 4));
+    assert_eq!((world.replayer.datagrams_waiting(), world.counters().unanswered), (0, 1));
 }
 
 #[test]

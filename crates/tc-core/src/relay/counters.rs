@@ -1,9 +1,7 @@
 //! What the relay counts.
 
 use std::fmt;
-use tc_proto::{ParseError, Transport};
-
-const UDP: u8 = Transport::Udp.protocol();
+use tc_proto::ParseError;
 
 /// One counter for each outcome, since the start.
 ///
@@ -37,6 +35,10 @@ pub struct Counters {
     pub dropped_ip_version: u64,
     /// Responses that are datagrams of UDP.
     pub datagrams: u64,
+    /// Headers of these that went to tunnels: once for each that had asked for them.
+    pub datagrams_returned: u64,
+    /// Of these, those that no tunnel had asked for.
+    pub datagrams_unrouted: u64,
     /// Responses that are neither TCP nor UDP.
     pub dropped_not_tcp: u64,
     /// Responses that are fragments.
@@ -89,7 +91,6 @@ impl Counters {
             ParseError::Truncated { .. } => &mut self.dropped_truncated,
             ParseError::HeaderLength { .. } => &mut self.dropped_header_length,
             ParseError::Version(_) => &mut self.dropped_ip_version,
-            ParseError::NotTcp(UDP) => &mut self.datagrams,
             ParseError::NotTcp(_) | ParseError::NotUdp(_) => &mut self.dropped_not_tcp,
             ParseError::Fragment | ParseError::FragmentLength { .. } => &mut self.dropped_fragment,
         };
@@ -99,11 +100,11 @@ impl Counters {
     /// Headers that were put into frames, or wait for that.
     #[must_use]
     pub const fn returned(&self) -> u64 {
-        self.forwarded + self.held_delivered
+        self.forwarded + self.held_delivered + self.datagrams_returned
     }
 
     /// Why responses and tunnels did not go the usual way: name and count.
-    fn exceptions(&self) -> [(&'static str, u64); 26] {
+    fn exceptions(&self) -> [(&'static str, u64); 27] {
         [
             ("held", self.held),
             ("held late", self.held_delivered),
@@ -115,6 +116,7 @@ impl Counters {
             ("bad header length", self.dropped_header_length),
             ("bad ip version", self.dropped_ip_version),
             ("udp", self.datagrams),
+            ("udp not routed", self.datagrams_unrouted),
             ("not tcp", self.dropped_not_tcp),
             ("fragments", self.dropped_fragment),
             ("lost with tunnel", self.lost_with_tunnel),

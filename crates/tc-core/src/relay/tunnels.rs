@@ -5,7 +5,7 @@ use super::{RelayConfig, TunnelId};
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 use tc_proto::tunnel::auth::{Challenge, Nonce};
-use tc_proto::tunnel::{DecodeError, Message, MessageDecoder, Response};
+use tc_proto::tunnel::{DecodeError, Message, MessageDecoder, Response, TargetDatagram};
 
 /// Octets that are written at once, whole frames and messages of them.
 const BATCH_OCTETS: usize = 64 << 10;
@@ -217,13 +217,26 @@ impl Tunnels {
     }
 
     pub(super) fn queue_header(&mut self, id: TunnelId, response: &Response<'_>, mss: usize) -> Queued {
-        let max = self.max_pending;
+        let Some(tunnel) = self.by_id.get(&id) else { return Queued::NoTunnel };
+        let (wire, payload) = (tunnel.wire, tunnel.payload);
+        self.queue_within(id, wire.least(payload), |batch| wire.queue(response, payload, mss, batch))
+    }
+
+    /// Version 2 has datagrams, and nobody asks for them in version 1.
+    pub(super) fn queue_datagram(&mut self, id: TunnelId, datagram: &TargetDatagram) -> Queued {
+        self.queue_within(id, TargetDatagram::MAX_LEN, |batch| {
+            datagram.write(&mut batch.octets);
+            batch.headers += 1;
+        })
+    }
+
+    /// Queues what needs room for so many octets.
+    fn queue_within(&mut self, id: TunnelId, octets: usize, write: impl FnOnce(&mut Batch)) -> Queued {
         let Some(tunnel) = self.by_id.get_mut(&id) else { return Queued::NoTunnel };
-        if tunnel.pending + tunnel.wire.least(tunnel.payload) > max {
+        if tunnel.pending + octets > self.max_pending {
             return Queued::Overflow { octets: tunnel.pending };
         }
-        let (wire, payload) = (tunnel.wire, tunnel.payload);
-        tunnel.push(|batch| wire.queue(response, payload, mss, batch));
+        tunnel.push(write);
         self.notice(id);
         Queued::Waits
     }

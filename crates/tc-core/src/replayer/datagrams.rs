@@ -5,7 +5,8 @@ use super::intake::Place;
 use crate::datagram::{Origin, With};
 use std::net::SocketAddr;
 use std::time::Instant;
-use tc_proto::{DatagramRef, Flow, Transport};
+use tc_proto::tunnel::TargetDatagram;
+use tc_proto::{DatagramRef, Transport};
 
 impl Replayer {
     /// Takes a captured datagram.
@@ -48,9 +49,16 @@ impl Replayer {
         None
     }
 
-    /// Takes the header of a datagram that the target sent back on a flow.
-    pub fn handle_target_datagram(&mut self, flow: &Flow, payload_len: usize) {
-        self.datagrams.handle_answer(flow, payload_len, &mut self.counters.datagrams);
+    /// Takes what intercept tells of a datagram of the target.
+    pub fn handle_target_datagram(&mut self, now: Instant, datagram: &TargetDatagram) {
+        self.datagrams.handle_answer(now, datagram, &mut self.counters.datagrams);
+    }
+
+    /// Datagrams that were sent and may still be answered.
+    #[must_use]
+    pub const fn datagrams_waiting(&self) -> u64 {
+        let counters = &self.counters.datagrams;
+        counters.sent - counters.answered - counters.unanswered
     }
 
     /// Flows of datagrams that are kept.

@@ -2,7 +2,7 @@
 
 use super::auth::{Nonce, Proof};
 use super::body::{Fields, write_message};
-use super::{DecodeError, MAGIC, VERSION};
+use super::{DatagramRoute, DecodeError, MAGIC, VERSION};
 use crate::Flow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
 
@@ -15,6 +15,7 @@ mod kind {
     pub(super) const PROOF: u16 = 2;
     pub(super) const ADD_ROUTE: u16 = 16;
     pub(super) const REMOVE_ROUTE: u16 = 17;
+    pub(super) const ADD_DATAGRAM_ROUTE: u16 = 18;
 }
 
 /// What tcpcopy says.
@@ -35,6 +36,8 @@ pub enum Message {
     AddRoute(Flow),
     /// The flow has ended. The C programs never send it and ignore it.
     RemoveRoute(Flow),
+    /// Version 2: these datagrams of the target are told to this connection from here on.
+    AddDatagramRoute(DatagramRoute),
 }
 
 /// The first message of tcpcopy in version 2.
@@ -53,7 +56,8 @@ impl Message {
     /// The type of [`Switch`](Self::Switch) in version 1.
     pub(super) const SWITCH: u16 = 3;
 
-    /// The message's octets in version 1, or `None` if only version 2 has it: an IPv6 flow, a hello, a proof.
+    /// The message's octets in version 1, or `None` if only version 2 has it: an IPv6 flow, a hello, a proof, a
+    /// route of datagrams.
     #[must_use]
     pub fn encode(&self) -> Option<[u8; Self::LEN]> {
         let unspecified = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
@@ -63,7 +67,7 @@ impl Message {
             Self::Switch => (unspecified, Self::SWITCH, unspecified),
             Self::AddRoute(flow) => (v4(flow.client)?, ADD_ROUTE, v4(flow.target)?),
             Self::RemoveRoute(flow) => (v4(flow.client)?, REMOVE_ROUTE, v4(flow.target)?),
-            Self::Hello(_) | Self::Proof(_) => return None,
+            Self::Hello(_) | Self::Proof(_) | Self::AddDatagramRoute(_) => return None,
         };
         let mut octets = [0; Self::LEN];
         octets[..4].copy_from_slice(&client.ip().octets());
@@ -85,6 +89,9 @@ impl Message {
             Self::Proof(proof) => write_message(kind::PROOF, out, |out| out.extend_from_slice(proof)),
             Self::AddRoute(flow) => write_message(kind::ADD_ROUTE, out, |out| write_flow(flow, out)),
             Self::RemoveRoute(flow) => write_message(kind::REMOVE_ROUTE, out, |out| write_flow(flow, out)),
+            Self::AddDatagramRoute(route) => {
+                write_message(kind::ADD_DATAGRAM_ROUTE, out, |out| route.write_body(out));
+            }
         }
     }
 
@@ -111,7 +118,10 @@ impl Message {
 
     /// Whether version 2 has this type.
     pub(super) const fn is_known(kind: u16) -> bool {
-        matches!(kind, kind::HELLO | kind::PROOF | kind::ADD_ROUTE | kind::REMOVE_ROUTE)
+        matches!(
+            kind,
+            kind::HELLO | kind::PROOF | kind::ADD_ROUTE | kind::REMOVE_ROUTE | kind::ADD_DATAGRAM_ROUTE
+        )
     }
 
     /// Reads a message of version 2.
@@ -122,6 +132,7 @@ impl Message {
             kind::PROOF => fields.array().map(Self::Proof),
             kind::ADD_ROUTE => read_flow(&mut fields).map(Self::AddRoute),
             kind::REMOVE_ROUTE => read_flow(&mut fields).map(Self::RemoveRoute),
+            kind::ADD_DATAGRAM_ROUTE => DatagramRoute::read(&mut fields).map(Self::AddDatagramRoute),
             _ => Err(fields.error()),
         }
     }
@@ -143,7 +154,7 @@ fn fields(octets: [u8; Message::LEN]) -> (Flow, u16) {
 }
 
 /// The IP version in one octet and a zero, the ports, the addresses: the client's first.
-fn write_flow(flow: &Flow, out: &mut Vec<u8>) {
+pub(super) fn write_flow(flow: &Flow, out: &mut Vec<u8>) {
     out.extend_from_slice(&[if flow.target.is_ipv4() { 4 } else { 6 }, 0]);
     out.extend_from_slice(&flow.client.port().to_be_bytes());
     out.extend_from_slice(&flow.target.port().to_be_bytes());
@@ -151,7 +162,7 @@ fn write_flow(flow: &Flow, out: &mut Vec<u8>) {
     write_address(flow.target.ip(), out);
 }
 
-fn read_flow(fields: &mut Fields<'_>) -> Result<Flow, DecodeError> {
+pub(super) fn read_flow(fields: &mut Fields<'_>) -> Result<Flow, DecodeError> {
     let [version, _] = fields.array()?;
     let (client, target) = (fields.u16()?, fields.u16()?);
     let client = (read_address(version, fields)?, client).into();

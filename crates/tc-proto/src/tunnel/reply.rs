@@ -2,7 +2,7 @@
 
 use super::auth::{Nonce, Proof};
 use super::body::{Fields, write_message};
-use super::{DecodeError, MAGIC, Response, TUNNEL_VERSION};
+use super::{DecodeError, MAGIC, Response, TUNNEL_VERSION, TargetDatagram};
 use crate::TargetHeader;
 
 /// Types of version 2.
@@ -24,6 +24,8 @@ pub enum Reply<'a> {
     Proof(Proof),
     /// The header of a response, and the first octets of its payload, as many as were asked for and were there.
     Response(TargetHeader, &'a [u8]),
+    /// A datagram of the target.
+    Datagram(TargetDatagram),
     /// A record that is no header. Only version 1 has it: what follows can still be understood.
     Malformed,
 }
@@ -82,7 +84,7 @@ impl<'a> Reply<'a> {
     /// The longest body of a type, or `None` if it is unknown.
     pub(super) const fn longest(kind: u16) -> Option<usize> {
         match kind {
-            kind::HELLO | kind::PROOF => Some(MAX_BODY),
+            kind::HELLO | kind::PROOF | TargetDatagram::KIND => Some(MAX_BODY),
             Response::KIND => Some(u16::MAX as usize),
             _ => None,
         }
@@ -101,6 +103,7 @@ impl<'a> Reply<'a> {
                 let response = Response::from_body(body)?;
                 Ok(Self::Response(response.header(), response.payload()))
             }
+            TargetDatagram::KIND => TargetDatagram::read(&mut fields).map(Self::Datagram),
             _ => Err(fields.error()),
         }
     }

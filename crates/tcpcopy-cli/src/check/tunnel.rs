@@ -120,7 +120,7 @@ impl Tunnel {
                 }
                 Reply::Hello(hello) => self.greeting.on_hello(&hello, &mut answer),
                 Reply::Proof(proof) => self.greeting.on_proof(&proof),
-                Reply::Malformed => Ok(()),
+                Reply::Datagram(_) | Reply::Malformed => Ok(()),
             };
             understood.map_err(std::io::Error::other)?;
         }

@@ -20,6 +20,7 @@ use std::io::{self, ErrorKind};
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 use tc_core::{Mapping, ReplayConfig, Replayer};
+use tc_proto::PortShare;
 use tc_sys::SysError;
 use tc_sys::capture::CaptureStatistics;
 use tc_sys::process::{Signal, SignalFd};
@@ -91,7 +92,7 @@ impl OfflineDriver {
         let now = Instant::now();
         let injector = config.open_injector()?;
         let signals = SignalFd::open()?;
-        let mut tunnels = Tunnels::open(config, &config.terms()?, now, FIRST_TUNNEL)?;
+        let mut tunnels = Tunnels::open(config, &config.terms()?, PortShare::WHOLE, now, FIRST_TUNNEL)?;
         let timer = Timer::open()?;
         let poll = Poll::new().map_err(failed_to_wait)?;
         for (descriptor, token) in [(signals.as_raw_fd(), SIGNALS), (timer.as_raw_fd(), TIMER)] {
@@ -230,7 +231,10 @@ impl OfflineDriver {
             at: self.position(),
             packets: counters.captured.packets,
             sessions: self.replayer.sessions(),
-            missing: requests.given_up + requests.unanswered + counters.captured.refused,
+            missing: requests.given_up
+                + requests.unanswered
+                + counters.captured.refused
+                + counters.datagrams.unanswered,
         };
         self.progress.tell(now, &standing);
     }

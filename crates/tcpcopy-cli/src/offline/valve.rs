@@ -13,7 +13,7 @@ const PARTS: usize = 4;
 /// How much sessions have to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Load {
-    /// Sessions that have something to send or wait for the target.
+    /// Sessions that have something to send or wait for the target, and datagrams that wait for it.
     pub(super) busy: usize,
     /// Octets of memory that sessions take.
     pub(super) octets: usize,

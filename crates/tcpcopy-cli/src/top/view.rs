@@ -88,7 +88,22 @@ fn tcpcopy(history: &History, page: &Page) -> Vec<Line<'static>> {
         .map(|(reason, count)| format!("{reason} {count}"))
         .collect();
     let waiting = if waiting.is_empty() { "nothing".to_owned() } else { waiting.join(", ") };
-    vec![requests, sessions, packets, line("waiting for", &[("", waiting)]), losses(history, page)]
+    let datagrams = (page.value("tcpcopy_datagrams_captured_total") > 0).then(|| datagrams(history, page));
+    let rest = [sessions, packets, line("waiting for", &[("", waiting)]), losses(history, page)];
+    std::iter::once(requests).chain(datagrams).chain(rest).collect()
+}
+
+fn datagrams(history: &History, page: &Page) -> Line<'static> {
+    let mean = page.value("tcpcopy_datagram_latency_microseconds");
+    line(
+        "datagrams/s",
+        &[
+            ("online", history.rate("tcpcopy_datagrams_captured_total")),
+            ("replayed", history.rate("tcpcopy_datagrams_sent_total")),
+            ("answered", history.rate("tcpcopy_datagrams_answered_total")),
+            ("latency", format!("{}.{} ms", mean / 1000, mean / 100 % 10)),
+        ],
+    )
 }
 
 fn losses(history: &History, page: &Page) -> Line<'static> {

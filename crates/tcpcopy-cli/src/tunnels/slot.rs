@@ -34,6 +34,8 @@ pub(super) struct Slot {
     pub(super) established: Instant,
     /// When intercept should have said hello at the latest, if IPv6 flows wait for it.
     pub(super) hello_due: Option<Instant>,
+    /// Whether it tells of datagrams.
+    pub(super) tells_datagrams: bool,
     pub(super) unread: bool,
     pub(super) dirty: bool,
 }
@@ -48,6 +50,7 @@ impl Slot {
             pause: FIRST_PAUSE,
             established: now,
             hello_due: None,
+            tells_datagrams: false,
             unread: false,
             dirty: false,
         }

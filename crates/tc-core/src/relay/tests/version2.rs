@@ -40,6 +40,7 @@ fn heard(stream: &[u8]) -> Heard {
             Reply::Hello(hello) => hellos.push(hello.lock),
             Reply::Proof(proof) => proofs.push(proof),
             Reply::Response(header, payload) => responses.push((header.0, payload.to_vec())),
+            Reply::Datagram(datagram) => panic!("{datagram:?} was not asked for"),
             Reply::Malformed => panic!("version 2 has no records"),
         }
     }

@@ -1,9 +1,9 @@
 use super::{flow, full_options, response};
 use crate::tunnel::{
-    DecodeError, InterceptHello, Lock, Message, MessageDecoder, RecordFormat, Reply, ReplyDecoder, Response,
-    TUNNEL_VERSION, TcpcopyHello, write_frames, write_records,
+    DatagramRoute, DecodeError, InterceptHello, Lock, Message, MessageDecoder, RecordFormat, Reply,
+    ReplyDecoder, Response, TUNNEL_VERSION, TargetDatagram, TcpcopyHello, write_frames, write_records,
 };
-use crate::{Flow, PacketRef, Segment, TcpOptions};
+use crate::{Flow, PacketRef, PortShare, Segment, TcpOptions};
 use proptest::prelude::*;
 
 fn six(port: u16) -> Flow {
@@ -22,6 +22,10 @@ fn conversation() -> (Vec<Message>, Vec<Message>) {
         Message::Proof([3; 32]),
         Message::AddRoute(six(1)),
         Message::RemoveRoute(flow()),
+        Message::AddDatagramRoute(DatagramRoute {
+            target: six(1).target,
+            share: PortShare::new(1, 3).unwrap(),
+        }),
     ];
     (first, then)
 }
@@ -51,6 +55,7 @@ enum Heard {
     Hello(InterceptHello),
     Proof([u8; 32]),
     Response(Segment, Vec<u8>),
+    Datagram(TargetDatagram),
     Malformed,
 }
 
@@ -64,6 +69,7 @@ fn read_replies(stream: &[u8], cut: usize) -> Result<Vec<Heard>, DecodeError> {
                 Reply::Hello(hello) => Heard::Hello(hello),
                 Reply::Proof(proof) => Heard::Proof(proof),
                 Reply::Response(header, payload) => Heard::Response(header.0, payload.to_vec()),
+                Reply::Datagram(datagram) => Heard::Datagram(datagram),
                 Reply::Malformed => Heard::Malformed,
             });
         }
@@ -125,9 +131,10 @@ fn an_unknown_message_is_not_kept_while_it_is_passed_over() {
 #[test]
 fn impossible_bodies_are_refused() {
     let start = octets_of(&(conversation().0, Vec::new()));
-    let bodies: [&[u8]; 4] = [
+    let bodies: [&[u8]; 5] = [
         &[0, 16, 0, 1, 4],
         &[0, 16, 0, 14, 5, 0, 0, 1, 0, 2, 1, 1, 1, 1, 2, 2, 2, 2],
+        &[0, 18, 0, 12, 4, 0, 0, 53, 0, 3, 0, 3, 1, 1, 1, 1],
         &[0, 2, 0, 31],
         &[0, 1, 4, 1],
     ];
@@ -189,6 +196,9 @@ proptest! {
             let packet = PacketRef::parse(&octets).unwrap();
             Response::from(&packet).write(wanted, &mut stream);
             said.push(Heard::Response(*packet.segment(), vec![7; len.min(wanted.into())]));
+            let datagram = TargetDatagram { flow: six(1), payload_len: len };
+            datagram.write(&mut stream);
+            said.push(Heard::Datagram(datagram));
         }
         prop_assert_eq!(read_replies(&stream, cut), Ok(said));
     }

@@ -4,12 +4,13 @@ use super::{CLOSING_LIMIT, HOLE_LIMIT_AT_END, MAX_PACKETS, OfflineDriver, Phase}
 use crate::offline::feed::{Feed, Next};
 use crate::offline::valve::Load;
 use std::time::Instant;
+use tc_core::Pace;
 use tracing::{error, info};
 
 impl OfflineDriver {
     /// Does what the phase asks for, and notes when it asks again.
     pub(super) fn advance(&mut self, now: Instant) {
-        if self.phase == Phase::Waiting && self.tunnels.counts().up > 0 {
+        if self.phase == Phase::Waiting && self.tunnels.is_ready(now) {
             self.phase = Phase::Replaying;
         }
         self.again = match self.phase {
@@ -45,19 +46,28 @@ impl OfflineDriver {
 
     fn load(&self) -> Load {
         let counters = self.replayer.counters();
+        let (sent, received) = (&counters.sent, &counters.target);
         Load {
-            busy: self.replayer.busy(),
+            busy: self.busy(),
             octets: self.replayer.octets(),
-            packets: counters.sent.packets + counters.target.headers,
+            packets: sent.packets + received.headers + counters.datagrams.sent + counters.datagrams.headers,
         }
     }
 
+    /// Sessions and datagrams that wait for the target.
+    fn busy(&self) -> usize {
+        let is_awaited = self.replay.pace != Pace::Unanswered;
+        let datagrams = if is_awaited { self.replayer.datagrams_waiting() } else { 0 };
+        self.replayer.busy().saturating_add(usize::try_from(datagrams).unwrap_or(usize::MAX))
+    }
+
     fn await_answers(&mut self, now: Instant, since: Instant) -> Instant {
-        let answers = self.replayer.counters().target.data;
+        let counters = self.replayer.counters();
+        let answers = counters.target.data + counters.datagrams.answered;
         let since = if std::mem::replace(&mut self.answers, answers) == answers { since } else { now };
         self.phase = Phase::Answering(since);
         let limit = since + self.replay.answer_limit;
-        if self.replayer.busy() > 0 && now < limit {
+        if self.busy() > 0 && now < limit {
             return limit;
         }
         self.summary.end_pass(&self.replayer.counters().requests);
