@@ -1,11 +1,14 @@
 //! UDP: every datagram arrives at the target, whole and once, and no answer reaches a client.
 
 use tc_tests::binaries::Binaries;
+use tc_tests::capture::Capture;
 use tc_tests::datagrams::{DatagramApp, DatagramStage, Questions, ask};
 use tc_tests::dns::{DnsServer, dig};
-use tc_tests::lab::{Rule, TARGET};
+use tc_tests::lab::IpVersion::{self, V4, V6};
+use tc_tests::lab::{Lab, Rule, TARGET};
 use tc_tests::pair::{Arguments, QUEUE};
-use tc_tests::stage::{APP_PORT, Replay, Stage};
+use tc_tests::records::Verdict;
+use tc_tests::stage::{APP_PORT, Recording, Replay, Role, Stage, replay};
 
 const SMALL: Questions =
     Questions { tag: "small", clients: 20, sockets: 20, datagrams: 5, len: 60, answer_len: 100 };
@@ -14,15 +17,25 @@ const LARGE: Questions =
 
 /// Asks and demands that all of it arrives, so many times; gives the stage for what is left to look at.
 fn arrives(questions: &Questions, tcpcopy: &[&str], copies: usize) -> DatagramStage {
-    let mut stage = DatagramStage::new(&DatagramStage::map(), Arguments { tcpcopy, intercept: &[] });
+    arrives_over(V4, questions, tcpcopy, copies)
+}
+
+fn arrives_over(version: IpVersion, questions: &Questions, tcpcopy: &[&str], copies: usize) -> DatagramStage {
+    let map = DatagramStage::map_over(version);
+    let mut stage = DatagramStage::over(version, &map, Arguments { tcpcopy, intercept: &[] });
     let apps = [DatagramApp::start(&stage.lab.online), DatagramApp::start(&stage.lab.target)];
     ask(&stage.lab, questions);
     let verdict = stage.compare(copies, || apps[0].records(), || apps[1].records());
     stage.finish();
     let asked = usize::from(questions.clients) * questions.sockets * questions.datagrams;
-    assert!(verdict.is_perfect() && verdict.online == asked * copies, "of {asked} {copies} times: {verdict}");
+    assert!(
+        verdict.is_perfect() && verdict.online == asked * copies,
+        "{version:?} {tcpcopy:?}: of {asked} {copies} times: {verdict}"
+    );
     assert_eq!(stage.counted("tcpcopy", "udp captured"), asked as u64);
     assert_eq!(stage.counted("tcpcopy", "udp sent"), (asked * copies) as u64);
+    assert_eq!(stage.counted("tcpcopy", "udp answered"), (asked * copies) as u64);
+    assert_eq!(stage.counted("tcpcopy", "udp unanswered"), 0);
     stage
 }
 
@@ -43,6 +56,7 @@ fn dns_queries_arrive_complete_over_udp_and_tcp() {
     servers.iter_mut().for_each(DnsServer::stop);
     stage.finish();
     assert!(verdict.is_perfect() && verdict.online == 2200, "{verdict}; {refused}");
+    assert_eq!(stage.counted("tcpcopy", "udp answered"), 2000);
 }
 
 #[test]
@@ -64,6 +78,77 @@ fn three_copies_of_each_datagram_arrive() {
 #[test]
 fn three_copies_of_each_datagram_arrive_from_one_address() {
     arrives(&SMALL, &["-n", "3", "-c", "10.198.1.60", "-f", "2"], 3);
+}
+
+#[test]
+fn datagrams_arrive_by_every_way_in_and_out() {
+    let (small, large) = (Questions { sockets: 10, ..SMALL }, Questions { sockets: 1, ..LARGE });
+    let ways: [(IpVersion, &Questions, &[&str], usize); 4] = [
+        (V6, &small, &["-c", "fd98:1::3c", "-n", "2"], 2),
+        (V6, &large, &["-o", "online1"], 1),
+        (V4, &small, &["-o", "online1", "-S", "1500"], 1),
+        (V4, &small, &["--threads", "3", "-C", "2", "-c", "10.198.1.60"], 1),
+    ];
+    for (version, questions, tcpcopy, copies) in ways {
+        arrives_over(version, questions, tcpcopy, copies);
+    }
+}
+
+#[test]
+fn answers_are_counted_again_when_intercept_comes_back() {
+    let arguments = Arguments { tcpcopy: &["-C", "2"], intercept: &[] };
+    let mut stage = DatagramStage::new(&DatagramStage::map(), arguments);
+    let apps = [DatagramApp::start(&stage.lab.online), DatagramApp::start(&stage.lab.target)];
+    let few = Questions { clients: 5, sockets: 2, datagrams: 5, ..SMALL };
+    ask(&stage.lab, &few);
+    stage.await_replay(1, || apps[0].records(), || apps[1].records());
+    stage.pair.kill_intercept();
+    let DatagramStage { pair, lab, .. } = &mut stage;
+    pair.restart_intercept(lab, &Binaries::from_environment(), arguments);
+    stage.await_told("are told by", 2);
+    ask(&stage.lab, &Questions { tag: "again", ..few });
+    assert!(stage.compare(1, || apps[0].records(), || apps[1].records()).is_perfect());
+    stage.finish();
+    // Those of the first round may have been on their way when intercept ended.
+    let (sent, answered) = (stage.counted("tcpcopy", "udp sent"), stage.counted("tcpcopy", "udp answered"));
+    assert!(sent == 100 && answered > 50, "{answered} of {sent}");
+}
+
+#[test]
+fn answers_are_swallowed_and_counted_by_the_netfilter_log_too() {
+    let lab = Lab::new();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/iptables-setup.sh");
+    lab.target.run(&format!("{script} add --port {APP_PORT} --udp --nflog"));
+    let arguments = Arguments { tcpcopy: &[], intercept: &["--source", "nflog"] };
+    let mut stage = DatagramStage::on(lab, &DatagramStage::map(), arguments);
+    let apps = [DatagramApp::start(&stage.lab.online), DatagramApp::start(&stage.lab.target)];
+    ask(&stage.lab, &SMALL);
+    let verdict = stage.compare(1, || apps[0].records(), || apps[1].records());
+    stage.finish();
+    assert!(verdict.is_perfect() && verdict.online == 2000, "{verdict}");
+    assert_eq!(stage.counted("tcpcopy", "udp answered"), 2000);
+}
+
+#[test]
+fn datagrams_arrive_out_of_a_file() {
+    let lab = Lab::new();
+    Rule::queue_datagrams(APP_PORT, QUEUE).add(&lab.target);
+    let capture = Capture::start(&lab, APP_PORT);
+    let apps = [DatagramApp::start(&lab.online), DatagramApp::start(&lab.target)];
+    let recording = Recording::start(&lab, "online.pcap", &["-i", "any"]);
+    ask(&lab, &SMALL);
+    ask(&lab, &Questions { sockets: 1, ..LARGE });
+    let file = recording.stop();
+    let arguments = ["-i", file.to_str().unwrap(), "-a", "max"];
+    let run = replay(&lab, &Binaries::from_environment(), Role::Online, &DatagramStage::map(), &arguments);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let verdict = Verdict::of(&apps[0].records(), &apps[1].records());
+    assert!(verdict.is_perfect() && verdict.online == 2050, "{verdict}; {run:?}");
+    assert!(
+        run.log.contains("datagrams: in the files:2050, replayed:2050, answered:2050, unanswered:0"),
+        "{run:?}"
+    );
+    assert_eq!(capture.receivers(), Vec::<String>::new(), "answers of the target reached clients");
 }
 
 #[test]
@@ -95,7 +180,7 @@ fn answers_to_the_passlist_go_on() {
 fn datagrams_and_connections_are_replayed_side_by_side() {
     let mut stage = Stage::bare(Binaries::from_environment());
     Rule::queue_datagrams(APP_PORT, QUEUE).add(&stage.lab.target);
-    for role in [tc_tests::stage::Role::Online, tc_tests::stage::Role::Target] {
+    for role in [Role::Online, Role::Target] {
         stage.start_app(role, &[]);
     }
     let apps = [DatagramApp::start(&stage.lab.online), DatagramApp::start(&stage.lab.target)];

@@ -12,7 +12,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
 use tc_core::{ClientPool, LinkAddresses, LoopbackClients, Mapping};
-use tc_proto::{DEFAULT_TUNNEL_PORT, Transport};
+use tc_proto::DEFAULT_TUNNEL_PORT;
 use tc_sys::capture::Backend;
 use tc_sys::program::{Arguments, CommonArgs, number};
 
@@ -325,9 +325,6 @@ impl Args {
         }
         if self.interfaces.iter().filter(|name| *name == "-").count() > 1 {
             return Err("-i names standard input twice".to_owned());
-        }
-        if let Some(mapping) = self.mappings.0.iter().find(|mapping| mapping.transport == Transport::Udp) {
-            return Err(format!("-x '{mapping}': datagrams are not replayed out of files yet; leave it out"));
         }
         if self.choices.is_set() {
             return Err("-F, -B, -S, --mirror and --promiscuous are for interfaces; files are replayed whole"

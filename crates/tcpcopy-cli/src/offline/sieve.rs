@@ -2,10 +2,13 @@
 
 use super::records::Head;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use tc_core::Mapping;
 use tc_proto::link::{Direction, Frame};
-use tc_proto::{Flags, PacketRef, ParseError, Segment, Transport};
+use tc_proto::{DatagramRef, Flags, PacketRef, ParseError, Transport};
+
+const UDP: u8 = Transport::Udp.protocol();
 
 /// Different addresses that are remembered for messages.
 const MAX_NAMED: usize = 64;
@@ -16,6 +19,33 @@ pub(super) enum Sender {
     Client,
     /// The online server.
     Server,
+}
+
+/// Where a service is, or may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub(crate) transport: Transport,
+    pub(crate) address: SocketAddr,
+}
+
+impl fmt::Display for Place {
+    /// As `-x` has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.transport {
+            Transport::Tcp => write!(f, "{}", self.address),
+            Transport::Udp => write!(f, "{}:{}", self.transport, self.address),
+        }
+    }
+}
+
+/// Source and destination of a packet.
+#[derive(Clone, Copy)]
+struct Ends {
+    transport: Transport,
+    source: SocketAddr,
+    destination: SocketAddr,
+    /// Whether it opens a connection, or is a datagram.
+    opens: bool,
 }
 
 /// What a file has, packet by packet.
@@ -33,9 +63,9 @@ pub(crate) struct Tally {
     pub(crate) own: u64,
     /// Frames that end within a header, or of a link type that we do not know.
     pub(crate) not_understood: u64,
-    /// Connections by what they were opened to: what `-x` names, and the rest.
-    pub(crate) named: BTreeMap<SocketAddr, u64>,
-    pub(crate) unnamed: BTreeMap<SocketAddr, u64>,
+    /// Connections and datagrams by what they went to: what `-x` names, and the rest.
+    pub(crate) named: BTreeMap<Place, u64>,
+    pub(crate) unnamed: BTreeMap<Place, u64>,
 }
 
 /// Sorts packets, and counts them.
@@ -61,11 +91,10 @@ impl Sieve {
         let frame = Frame::parse(link, octets).ok()?;
         let sent = Direction::Sent
             == if frame.direction == Direction::Unknown { head.direction } else { frame.direction };
-        let sender = match PacketRef::parse_headers(frame.packet) {
-            Ok(packet) => {
-                let sender = self.sender(packet.segment(), sent)?;
-                let cut = packet.payload().len() < packet.segment().payload_len
-                    || head.cut && is_open_ended(frame.packet);
+        let sender = match parse(frame.packet) {
+            Ok((ends, whole)) => {
+                let sender = self.sender(ends, sent)?;
+                let cut = !whole || head.cut && is_open_ended(frame.packet);
                 self.tally.cut += u64::from(cut && sender == Sender::Client);
                 sender
             }
@@ -82,24 +111,25 @@ impl Sieve {
         Some((sender, frame.packet))
     }
 
-    fn sender(&mut self, segment: &Segment, sent: bool) -> Option<Sender> {
-        let opens = segment.flags.contains(Flags::SYN) && !segment.flags.contains(Flags::ACK);
-        let mapping = self.mappings.iter().find(|mapping| mapping.takes(Transport::Tcp, segment.destination));
-        match mapping {
+    fn sender(&mut self, ends: Ends, sent: bool) -> Option<Sender> {
+        let Ends { transport, source, destination, opens } = ends;
+        let place = Place { transport, address: destination };
+        match self.mappings.iter().find(|mapping| mapping.takes(transport, destination)) {
             // Without an address, an entry means the host of the capture, and not those that it is a client of.
             Some(Mapping { online: None, .. }) if sent => {
                 self.tally.own += 1;
                 None
             }
             Some(_) => {
-                count(&mut self.tally.named, segment.destination, opens);
+                count(&mut self.tally.named, place, opens);
                 Some(Sender::Client)
             }
-            None if self.mappings.iter().any(|mapping| mapping.takes(Transport::Tcp, segment.source)) => {
+            None if self.mappings.iter().any(|mapping| mapping.takes(transport, source)) => {
                 Some(Sender::Server)
             }
             None => {
-                count(&mut self.tally.unnamed, segment.destination, opens);
+                let of_interest = self.mappings.iter().any(|mapping| mapping.transport == transport);
+                count(&mut self.tally.unnamed, place, opens && of_interest);
                 None
             }
         }
@@ -114,9 +144,29 @@ impl Sieve {
     }
 }
 
-fn count(connections: &mut BTreeMap<SocketAddr, u64>, destination: SocketAddr, opens: bool) {
-    if opens && (connections.len() < MAX_NAMED || connections.contains_key(&destination)) {
-        *connections.entry(destination).or_default() += 1;
+/// The ends of a packet of TCP or UDP, and whether its payload is there.
+fn parse(packet: &[u8]) -> Result<(Ends, bool), ParseError> {
+    match PacketRef::parse_headers(packet) {
+        Ok(packet) => {
+            let segment = packet.segment();
+            let opens = segment.flags.contains(Flags::SYN) && !segment.flags.contains(Flags::ACK);
+            let (source, destination) = (segment.source, segment.destination);
+            let whole = packet.payload().len() >= segment.payload_len;
+            Ok((Ends { transport: Transport::Tcp, source, destination, opens }, whole))
+        }
+        Err(ParseError::NotTcp(UDP)) => {
+            let datagram = DatagramRef::parse_headers(packet)?;
+            let (source, destination) = (datagram.source(), datagram.destination());
+            let whole = datagram.payload().len() >= datagram.payload_len();
+            Ok((Ends { transport: Transport::Udp, source, destination, opens: true }, whole))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn count(places: &mut BTreeMap<Place, u64>, place: Place, opens: bool) {
+    if opens && (places.len() < MAX_NAMED || places.contains_key(&place)) {
+        *places.entry(place).or_default() += 1;
     }
 }
 

@@ -1,12 +1,10 @@
 //! What became of everything, at the end.
 
-use super::sieve::Tally;
+use super::sieve::{Place, Tally};
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
-use std::net::SocketAddr;
-use tc_core::counters::{Counters, RequestCounters};
+use tc_core::counters::{Counters, DatagramCounters, ReassemblyCounters, RequestCounters};
 use tc_core::{CloseReason, Mapping, Pace};
-use tc_proto::Transport;
 use tracing::{info, warn};
 
 /// Addresses that a line names.
@@ -58,6 +56,7 @@ impl Summary {
             requests.answered,
             requests.abandoned.saturating_sub(self.unanswered)
         );
+        tell_datagrams(&counters.datagrams);
         let refused = self.refused(counters);
         if !refused.is_empty() {
             warn!("not replayed or not answered: {}", refused.join(", "));
@@ -69,8 +68,12 @@ impl Summary {
                 "packets left the capturing host for others: to replay them, name the server's address in -x",
             ),
             (
-                counters.captured.replayed,
+                counters.captured.replayed + counters.datagrams.replayed,
                 "packets to the target itself were left out as replayed before: to replay them, name its address in -x",
+            ),
+            (
+                unused(&counters.reassembly),
+                "fragments of packets that are not whole: let the capture's filter take all, as in 'port 53 or ip[6:2] & 0x1fff != 0'",
             ),
             (*not_understood, "frames were not understood: cut headers, or an unknown link type"),
         ];
@@ -86,11 +89,11 @@ impl Summary {
     fn tell_ambiguous(&self, mappings: &[Mapping]) {
         for mapping in mappings.iter().filter(|mapping| mapping.online.is_none()) {
             let taken: BTreeMap<_, _> =
-                self.tally.named.iter().filter(|(to, _)| mapping.takes(Transport::Tcp, **to)).collect();
+                self.tally.named.iter().filter(|(to, _)| mapping.takes(to.transport, to.address)).collect();
             if taken.len() > 1 {
                 let named = Named(taken.into_iter().map(|(to, count)| (*to, *count)).collect());
                 warn!(
-                    "-x '{mapping}' takes connections to several servers: {named}; name one in -x if that is not meant"
+                    "-x '{mapping}' takes what goes to several servers: {named}; name one in -x if that is not meant"
                 );
             }
         }
@@ -116,6 +119,8 @@ impl Summary {
             ("no address", counters.sessions.no_address),
             ("packets without room", counters.captured.refused),
             ("packets of requests begun before the capture", counters.captured.not_joined),
+            ("datagrams not sent", not_sent(&counters.datagrams)),
+            ("datagrams not answered", not_answered(&counters.datagrams)),
         ];
         let counts = more.into_iter().chain(closed).filter(|(_, count)| *count > 0);
         counts.map(|(what, count)| format!("{what}:{count}")).collect()
@@ -124,12 +129,15 @@ impl Summary {
     /// Whether all is well.
     pub(super) fn verdict(&self, counters: &Counters, pace: Pace) -> Result<(), Incomplete> {
         let requests = &counters.requests;
-        let unanswered = if pace == Pace::Unanswered { 0 } else { self.unanswered };
+        let awaited = |count: u64| if pace == Pace::Unanswered { 0 } else { count };
+        let datagrams = &counters.datagrams;
         let lost = [
             (requests.captured.saturating_sub(requests.sent), "requests were not sent"),
-            (unanswered, "requests were not answered"),
+            (awaited(self.unanswered), "requests were not answered"),
             (requests.given_up, "requests were given up"),
             (counters.captured.refused, "packets found no room or no client address"),
+            (not_sent(datagrams), "datagrams were not sent"),
+            (awaited(not_answered(datagrams)), "datagrams were not answered"),
             (self.tally.cut, "packets were cut by the capture"),
             (self.failed_files, "files could not be read to their end"),
         ];
@@ -138,8 +146,8 @@ impl Summary {
             .filter(|(count, _)| *count > 0)
             .map(|(count, what)| format!("{count} {what}"))
             .collect();
-        if counters.captured.syns + counters.sessions.joined == 0 {
-            lost.push(self.nothing(counters.captured.replayed));
+        if counters.captured.syns + counters.sessions.joined + datagrams.captured == 0 {
+            lost.push(self.nothing(counters.captured.replayed + datagrams.replayed));
         }
         if lost.is_empty() { Ok(()) } else { Err(Incomplete(lost)) }
     }
@@ -152,7 +160,7 @@ impl Summary {
         let others = if self.tally.unnamed.is_empty() {
             String::new()
         } else {
-            format!("; connections in them go to {}", Named(self.tally.unnamed.clone()))
+            format!("; what is in them goes to {}", Named(self.tally.unnamed.clone()))
         };
         format!("nothing in the files is for what -x names{others}")
     }
@@ -163,8 +171,34 @@ fn without_answer(requests: &RequestCounters) -> u64 {
     requests.sent.saturating_sub(requests.answered + requests.abandoned)
 }
 
-/// Addresses and how often each was found, the most frequent first.
-struct Named(BTreeMap<SocketAddr, u64>);
+/// Fragments of packets that are not in the files whole, as far as their addresses tell.
+const fn unused(counters: &ReassemblyCounters) -> u64 {
+    counters.fragments - counters.used - counters.duplicates
+}
+
+fn tell_datagrams(counters: &DatagramCounters) {
+    let DatagramCounters { captured, sent, answered, unanswered, headers, .. } = counters;
+    if *captured > 0 {
+        info!(
+            "datagrams: in the files:{captured}, replayed:{sent}, answered:{answered}, unanswered:{unanswered}; \
+             datagrams of the target:{headers}"
+        );
+    }
+}
+
+/// Datagrams that were to be sent, or copies of them.
+const fn not_sent(counters: &DatagramCounters) -> u64 {
+    let DatagramCounters { no_intercept, no_address, overflows, .. } = counters;
+    *no_intercept + *no_address + *overflows
+}
+
+/// Datagrams that were sent and have no answer.
+const fn not_answered(counters: &DatagramCounters) -> u64 {
+    counters.sent.saturating_sub(counters.answered)
+}
+
+/// Where things went and how often, the most frequent first.
+struct Named(BTreeMap<Place, u64>);
 
 impl Display for Named {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -173,5 +207,40 @@ impl Display for Named {
         let texts: Vec<_> = named.iter().take(MAX_NAMED).map(|(to, count)| format!("{to} ({count})")).collect();
         let more = if named.len() > MAX_NAMED { " and others" } else { "" };
         write!(f, "{}{more}", texts.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tc_proto::Transport;
+
+    fn lost(change: impl FnOnce(&mut DatagramCounters), pace: Pace) -> Option<String> {
+        let mut datagrams =
+            DatagramCounters { captured: 9, sent: 9, answered: 9, ..DatagramCounters::default() };
+        change(&mut datagrams);
+        let counters = Counters { datagrams, ..Counters::default() };
+        Summary::default().verdict(&counters, pace).err().map(|incomplete| incomplete.to_string())
+    }
+
+    #[test]
+    fn datagrams_that_were_not_sent_or_not_answered_are_lost() {
+        assert_eq!(lost(|_| (), Pace::Answered), None);
+        assert_eq!(
+            lost(|counters| counters.answered = 7, Pace::Answered).unwrap(),
+            "2 datagrams were not answered"
+        );
+        assert_eq!(lost(|counters| counters.answered = 0, Pace::Unanswered), None, "nobody asked for answers");
+        let unsent = lost(|counters| counters.no_address = 3, Pace::Unanswered);
+        assert_eq!(unsent.unwrap(), "3 datagrams were not sent");
+        let nothing = lost(|counters| *counters = DatagramCounters::default(), Pace::Answered);
+        assert_eq!(nothing.unwrap(), "nothing in the files is for what -x names");
+    }
+
+    #[test]
+    fn what_nothing_was_asked_of_is_named_as_in_the_map() {
+        let place = |transport, address: &str| Place { transport, address: address.parse().unwrap() };
+        let named = [(place(Transport::Udp, "10.0.0.5:53"), 7), (place(Transport::Tcp, "10.0.0.5:80"), 2)];
+        assert_eq!(Named(named.into()).to_string(), "udp:10.0.0.5:53 (7), 10.0.0.5:80 (2)");
     }
 }

@@ -1,7 +1,7 @@
 //! Captures for tests: what tcpdump would write.
 
 use std::time::Duration;
-use tc_proto::{Flags, IpFields, PacketSpec, SeqNum, TcpOptions, Window};
+use tc_proto::{DatagramSpec, Flags, IpFields, PacketSpec, SeqNum, TcpOptions, Window};
 
 /// The byte order and the unit of time of a pcap file, as its magic number.
 #[derive(Clone, Copy, Debug)]
@@ -107,5 +107,14 @@ pub(super) fn tcp(source: &str, destination: &str, flags: Flags, payload: &[u8])
         payload: [payload, b""],
     };
     spec.emit(&mut octets);
+    octets
+}
+
+/// A packet of UDP.
+pub(super) fn udp(source: &str, destination: &str, payload: &[u8]) -> Vec<u8> {
+    let mut octets = Vec::new();
+    let (source, destination) = (source.parse().unwrap(), destination.parse().unwrap());
+    let spec = DatagramSpec { source, destination, ip: IpFields::default(), identification: 1, payload };
+    spec.emit(65_535, &mut octets, |_| {});
     octets
 }

@@ -41,7 +41,7 @@ impl Bench {
             match reply {
                 Reply::Datagram(datagram) => told.push(datagram),
                 Reply::Hello(_) => {}
-                other => panic!("{other:?}"),
+                Reply::Proof(_) | Reply::Response(..) | Reply::Malformed => panic!("{reply:?}"),
             }
         }
         told

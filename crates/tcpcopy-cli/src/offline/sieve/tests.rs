@@ -1,9 +1,9 @@
-use super::{Sender, Sieve};
+use super::{Place, Sender, Sieve};
 use crate::offline::records::Head;
-use crate::offline::testing::tcp;
+use crate::offline::testing::{tcp, udp};
 use std::time::Duration;
-use tc_proto::Flags;
 use tc_proto::link::{Direction, LinkType};
+use tc_proto::{Flags, Transport};
 
 const CLIENT: &str = "192.0.2.1:4000";
 const ONLINE: &str = "10.0.0.5:80";
@@ -99,8 +99,29 @@ fn connections_are_counted_by_what_they_were_opened_to() {
         sender(&mut sieve, &tcp(CLIENT, destination, Flags::SYN, b""));
     }
     sender(&mut sieve, &tcp(ONLINE, CLIENT, Flags::SYN | Flags::ACK, b""));
-    assert_eq!(sieve.tally.named, [(ONLINE.parse().unwrap(), 2)].into());
-    assert_eq!(sieve.tally.unnamed, [("10.0.0.5:443".parse().unwrap(), 1)].into());
+    assert_eq!(sieve.tally.named, [(place(Transport::Tcp, ONLINE), 2)].into());
+    assert_eq!(sieve.tally.unnamed, [(place(Transport::Tcp, "10.0.0.5:443"), 1)].into());
+}
+
+fn place(transport: Transport, address: &str) -> Place {
+    Place { transport, address: address.parse().unwrap() }
+}
+
+#[test]
+fn datagrams_are_the_clients_where_the_map_asks_for_them() {
+    let (query, answer) = (udp(CLIENT, "10.0.0.5:53", b"query"), udp("10.0.0.5:53", CLIENT, b"answer"));
+    let mut both = sieve("udp:53-10.16.12.11:53,80-10.16.12.11:80");
+    assert_eq!(sender(&mut both, &query), Some(Sender::Client));
+    assert_eq!(sender(&mut both, &answer), Some(Sender::Server));
+    assert_eq!(sender(&mut both, &udp(CLIENT, ONLINE, b"QUIC")), None);
+    assert_eq!(sender(&mut both, &data(CLIENT, "10.0.0.5:53")), None);
+    assert_eq!(both.tally.named, [(place(Transport::Udp, "10.0.0.5:53"), 1)].into());
+    assert_eq!(both.tally.unnamed, [(place(Transport::Udp, ONLINE), 1)].into());
+    both.sort(&Head { cut: true, ..head(&query) }, &query[..query.len() - 1]);
+    assert_eq!((both.tally.cut, both.tally.client, both.tally.server), (1, 2, 1));
+    let mut tcp_only = sieve("53-10.16.12.11:53");
+    assert_eq!(sender(&mut tcp_only, &query), None);
+    assert_eq!(tcp_only.tally.unnamed, [].into(), "nobody asked for datagrams");
 }
 
 #[test]
