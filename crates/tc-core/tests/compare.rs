@@ -47,6 +47,23 @@ fn requests_of_one_connection_are_told_apart() {
 }
 
 #[test]
+fn any_number_of_requests_may_be_ahead_of_the_target() {
+    const REQUESTS: u64 = 500;
+    let mut world = World::open();
+    for _ in 0..REQUESTS {
+        world.client("GET /a HTTP/1.1\r\n\r\n");
+        world.pass(3).online("HTTP/1.1 200 OK\r\n\r\n");
+        world.pass(1);
+    }
+    for _ in 0..REQUESTS {
+        world.pass(7).target("HTTP/1.1 200 OK\r\n\r\n");
+    }
+    let comparison = world.end();
+    assert_eq!((comparison.requests, comparison.untracked, comparison.missing), (REQUESTS, 0, 0));
+    assert_about(comparison.first.online.quantile(1.0), ms(3));
+}
+
+#[test]
 fn a_request_that_waits_for_the_answer_before_it_says_so() {
     let mut world = World::open();
     world.client("GET /a HTTP/1.1\r\n\r\n");
@@ -206,6 +223,17 @@ fn a_target_that_resets_answers_nothing() {
     world.pass(5000);
     let comparison = world.end();
     assert_eq!((comparison.requests, comparison.missing, comparison.target.reset), (1, 1, 1));
+}
+
+#[test]
+fn where_nothing_of_the_online_server_is_captured_nothing_is_compared() {
+    let mut world = World::begin_unseen();
+    world.shake_hands_if_asked();
+    world.client("GET /a HTTP/1.1\r\n\r\n");
+    world.pass(1).target("HTTP/1.1 200 OK\r\n\r\n");
+    world.pass(5000);
+    let comparison = world.end();
+    assert_eq!((comparison.requests, comparison.untracked, comparison.online.unanswered), (0, 1, 0));
 }
 
 #[test]

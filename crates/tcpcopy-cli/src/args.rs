@@ -57,7 +57,7 @@ Exit status:
   0  stopped on request; with -d: started; files: all was replayed and answered
   1  failed while starting or running; files: something was lost
   2  wrong usage
-  3  stopped on request, and a condition of --fail-if holds
+  3  a condition of --fail-if holds at the end; files: even if something was lost
 
 Privileges:
   CAP_NET_RAW for capture and injection, CAP_NET_ADMIN for large buffers: run with sudo, install setuid root, or:
@@ -332,12 +332,6 @@ impl Args {
         }
         if self.threads > 1 {
             return Err("--threads is for live traffic; files are replayed by one".to_owned());
-        }
-        if self.compare.is_wanted() {
-            return Err(
-                "--compare, --report and --fail-if are for live traffic; answers in files are not compared yet"
-                    .to_owned(),
-            );
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::figures::figures;
-use crate::report::Reporter;
+use crate::report::{Ending, Reporter};
 use crate::statistics::Statistics;
 use crate::worker::Worker;
 use crate::workers::{Extent, Workers};
@@ -10,7 +10,6 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use std::io::{self, ErrorKind};
 use std::os::fd::AsRawFd;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tc_sys::SysError;
@@ -21,8 +20,6 @@ const SIGNALS: Token = Token(0);
 const FAILURES: Token = Token(1);
 const METRICS: Token = Token(2);
 const MAX_EVENTS: usize = 8;
-/// The exit code when a condition of `--fail-if` holds.
-const FAILED_BY_CONDITION: u8 = 3;
 
 /// The program, ready to run.
 pub(crate) struct Driver {
@@ -33,7 +30,7 @@ pub(crate) struct Driver {
     workers: Vec<Worker>,
     /// What becomes of the comparison, where answers are compared.
     report: Option<Reporter>,
-    failed: bool,
+    ending: Ending,
 }
 
 impl Driver {
@@ -49,7 +46,7 @@ impl Driver {
             .register(&mut SourceFd(&signals.as_raw_fd()), SIGNALS, Interest::READABLE)
             .map_err(failed_to_wait)?;
         let bell = Arc::new(Waker::new(registry, FAILURES).map_err(failed_to_wait)?);
-        Ok(Self { poll, bell, signals, workers, report, failed: false })
+        Ok(Self { poll, bell, signals, workers, report, ending: Ending::AsWanted })
     }
 
     /// Starts the workers, and ends them at a signal that `on_signal` answers with [`Flow::Stop`], or when one fails.
@@ -112,13 +109,13 @@ impl Driver {
         let detail = if extent == Extent::Whole { Detail::Occurred } else { Detail::All };
         statistics.report(now, &snapshot, detail);
         if let (Some(report), Some(comparison)) = (&mut self.report, workers.comparison(extent)) {
-            self.failed = report.tell(&comparison, &snapshot, extent);
+            self.ending = report.tell(&comparison, &snapshot, extent);
         }
     }
 
     /// How the program ends.
-    pub(crate) fn end(&self) -> ExitCode {
-        if self.failed { ExitCode::from(FAILED_BY_CONDITION) } else { ExitCode::SUCCESS }
+    pub(crate) const fn ending(&self) -> Ending {
+        self.ending
     }
 
     fn wait(&mut self, events: &mut Events, patience: Duration) -> Result<(), Error> {

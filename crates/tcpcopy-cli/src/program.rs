@@ -45,10 +45,11 @@ impl Program for Tcpcopy {
     }
 
     fn exit_code(&self) -> ExitCode {
-        match self {
-            Self::Live(driver) => driver.end(),
-            Self::Offline(_) => ExitCode::SUCCESS,
-        }
+        let ending = match self {
+            Self::Live(driver) => driver.ending(),
+            Self::Offline(driver) => driver.ending(),
+        };
+        ending.exit_code()
     }
 
     fn run(

@@ -19,12 +19,35 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::SystemTime;
 use summary::{Run, Summary};
 use tc_core::compare::Comparison;
 use tc_sys::SysError;
 use tc_sys::error::reason;
 use tracing::{error, info, warn};
+
+/// The exit code when a condition of `--fail-if` holds.
+const FAILED_BY_CONDITION: u8 = 3;
+
+/// What the conditions make of the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// None holds.
+    AsWanted,
+    /// One holds that makes the program fail.
+    ConditionHolds,
+}
+
+impl Ending {
+    /// What the program ends with.
+    pub(crate) fn exit_code(self) -> ExitCode {
+        match self {
+            Self::AsWanted => ExitCode::SUCCESS,
+            Self::ConditionHolds => ExitCode::from(FAILED_BY_CONDITION),
+        }
+    }
+}
 
 /// What kind of file a report is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,8 +105,8 @@ impl Reporter {
         Ok(Self { files, conditions, target, started })
     }
 
-    /// Tells the log and the files. Whether a condition holds that makes the program fail, at the end.
-    pub(crate) fn tell(&mut self, comparison: &Comparison, snapshot: &Snapshot, extent: Extent) -> bool {
+    /// Tells the log and the files, and what conditions make of it at the end.
+    pub(crate) fn tell(&mut self, comparison: &Comparison, snapshot: &Snapshot, extent: Extent) -> Ending {
         let run = Run { target: self.target.clone(), started: self.started, ended: SystemTime::now() };
         let summary = Summary::new(&run, comparison, snapshot);
         for line in table::lines(&summary) {
@@ -92,13 +115,18 @@ impl Reporter {
         for file in &mut self.files {
             file.tell(&summary);
         }
-        extent == Extent::Whole && self.fails(&summary)
+        match extent {
+            Extent::SoFar => Ending::AsWanted,
+            Extent::Whole => self.judge(&summary),
+        }
     }
 
-    fn fails(&self, summary: &Summary) -> bool {
+    fn judge(&self, summary: &Summary) -> Ending {
         let broken = self.conditions.iter().filter_map(|condition| condition.broken_by(summary));
-        let broken: Vec<_> = broken.inspect(|line| error!("failed by --fail-if: {line}")).collect();
-        !broken.is_empty()
+        match broken.inspect(|line| error!("failed by --fail-if: {line}")).count() {
+            0 => Ending::AsWanted,
+            _ => Ending::ConditionHolds,
+        }
     }
 }
 

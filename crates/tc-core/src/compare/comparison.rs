@@ -110,7 +110,7 @@ pub struct Comparison {
     pub http: u64,
     /// Requests that were too young to tell when the comparison ended.
     pub in_flight: u64,
-    /// Requests that could not be followed: too many at once on a connection, or an answer that was not captured.
+    /// Requests that could not be followed: their answer was not captured.
     pub untracked: u64,
     /// Connections that the online server refused.
     pub online_refused_connections: u64,

@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use tc_proto::{Flags, Segment, SeqNum};
 
-/// Exchanges of one session that may go on at once; more are not compared.
-const MAX_OPEN: usize = 64;
+/// Octets of a request's method and path, more or less.
+const USUAL_LINE: usize = 64;
 /// A request that is younger than this when the comparison ends may still be answered.
 const YOUNG: Duration = Duration::from_secs(1);
 
@@ -67,6 +67,8 @@ pub(crate) struct Meter {
     /// The end of what the online server has said.
     online_next: Option<SeqNum>,
     online_refused: bool,
+    /// Whether something of the online server is to be seen before an answer, its SYN-ACK, and was not.
+    online_unseen: bool,
     handshake: Option<Duration>,
     /// What the target's last segment without payload acknowledged.
     acknowledged: Option<SeqNum>,
@@ -74,9 +76,14 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    /// Octets of memory in use.
+    /// Of a connection whose beginning was captured, or of one that was open already.
+    pub(crate) fn new(captured_from_syn: bool) -> Self {
+        Self { online_unseen: captured_from_syn, ..Self::default() }
+    }
+
+    /// Octets of memory in use, with a line for each request.
     pub(crate) fn memory(&self) -> usize {
-        size_of::<Self>() + self.open.capacity() * size_of::<Open>()
+        size_of::<Self>() + self.open.capacity() * (size_of::<Open>() + USUAL_LINE)
     }
 
     /// Takes new octets of the client, each once and in order.
@@ -93,10 +100,6 @@ impl Meter {
     }
 
     fn begin(&mut self, part: RequestPart<'_>, heard: SeqNum) {
-        if self.open.len() >= MAX_OPEN {
-            self.untracked += 1;
-            return;
-        }
         // The rest of a request that was answered in between (100 Continue) belongs to its route.
         let continued = || self.open.back().and_then(|before| before.line.clone());
         self.open.push_back(Open {
@@ -116,6 +119,7 @@ impl Meter {
 
     /// Takes a segment that the online server sent; `octets` are those of its payload that were captured.
     pub(crate) fn on_online(&mut self, at: Instant, segment: &Segment, octets: &[u8]) {
+        self.online_unseen = false;
         if segment.flags.contains(Flags::RST) {
             self.online_refused |= self.online_next.is_none() && self.open.is_empty();
             self.open.iter_mut().for_each(|open| open.online.fail(Failure::Reset));
@@ -135,8 +139,7 @@ impl Meter {
             self.online_next = Some(end);
             let start = segment.seq.latest(next);
             let known = start.octets_since(segment.seq);
-            let mut latest_first = self.open.iter_mut().rev();
-            if let Some(open) = latest_first.find(|open| open.answer_begin.at_or_before(start)) {
+            if let Some(open) = self.latest(|open| open.answer_begin.at_or_before(start)) {
                 open.online.answer(at, end.octets_since(start), octets.get(known..).unwrap_or_default());
             }
         }
@@ -152,8 +155,7 @@ impl Meter {
 
     /// Octets of the client went to the target.
     pub(crate) fn on_sent(&mut self, now: Instant, seq: SeqNum, octets: usize) {
-        let mut latest_first = self.open.iter_mut().rev();
-        let Some(open) = latest_first.find(|open| open.begin.at_or_before(seq)) else { return };
+        let Some(open) = self.latest(|open| open.begin.at_or_before(seq)) else { return };
         open.resent |= seq.before(open.sent);
         open.sent = open.sent.latest(seq + octets);
         open.target.ask(now);
@@ -165,18 +167,17 @@ impl Meter {
     /// The target acknowledges octets of the client, and says nothing. Its kernel does that by itself when it does not wait
     /// for the application: an acknowledgment of a whole request is as good as one of a SYN.
     pub(crate) fn on_acknowledged(&mut self, now: Instant, ack: SeqNum) {
-        let Some(open) = self.open.iter().rev().find(|open| open.target.is_asked()) else { return };
+        let before = self.acknowledged.replace(ack);
+        let Some(open) = self.latest(|open| open.target.is_asked()) else { return };
         let whole = ack == open.sent && open.sent == open.end && !open.resent && !open.target.is_answered();
-        if let Some(asked) = open.target.asked().filter(|_| whole && self.acknowledged != Some(ack)) {
+        if let Some(asked) = open.target.asked().filter(|_| whole && before != Some(ack)) {
             self.handshake = Some(now.saturating_duration_since(asked));
         }
-        self.acknowledged = Some(ack);
     }
 
     /// Octets went to the target once more.
     pub(crate) fn on_resent(&mut self, seq: SeqNum) {
-        let mut latest_first = self.open.iter_mut().rev();
-        if let Some(open) = latest_first.find(|open| open.begin.at_or_before(seq)) {
+        if let Some(open) = self.latest(|open| open.begin.at_or_before(seq)) {
             open.resent = true;
         }
     }
@@ -184,8 +185,8 @@ impl Meter {
     /// Takes new octets of the target, each once and in order.
     pub(crate) fn on_target(&mut self, part: TargetPart<'_>) {
         let answers = |open: &Open| open.target.is_asked() && part.ack.after(open.begin);
-        let Some(index) = self.open.iter().rposition(answers) else { return };
-        for _ in 0..index {
+        let Some(before) = self.open.partition_point(answers).checked_sub(1) else { return };
+        for _ in 0..before {
             self.end_first(Failure::Unanswered);
         }
         if let Some(open) = self.open.front_mut() {
@@ -218,12 +219,18 @@ impl Meter {
         }
     }
 
+    /// The latest exchange that is so far; all before it are.
+    fn latest(&mut self, is_so_far: impl Fn(&Open) -> bool) -> Option<&mut Open> {
+        let index = self.open.partition_point(is_so_far).checked_sub(1)?;
+        self.open.get_mut(index)
+    }
+
     fn end_first(&mut self, otherwise: Failure) {
         let Some(open) = self.open.pop_front() else { return };
         let answer_end = self.open.front().map(|next| next.answer_begin).or(self.online_next);
         let octets = answer_end.map_or(0, |end| end.octets_since(open.answer_begin));
-        if octets > 0 && !open.online.is_answered() {
-            // The client has an answer that the capture did not see.
+        if self.online_unseen || octets > 0 && !open.online.is_answered() {
+            // The capture does not see this server, or the client has an answer that it did not see.
             self.untracked += 1;
             return;
         }
@@ -258,7 +265,7 @@ impl Meter {
         self.handshake.take()
     }
 
-    /// Requests that could not be followed, since this was last asked.
+    /// Requests whose answer was not captured, since this was last asked.
     pub(crate) fn take_untracked(&mut self) -> u64 {
         std::mem::take(&mut self.untracked)
     }

@@ -8,7 +8,7 @@ use tc_proto::{PacketRef, Segment, SeqNum};
 impl Session {
     /// Requests and answers are followed from here on.
     pub(crate) fn measure(&mut self, now: Instant, at: Instant) {
-        self.meter = Some(Box::default());
+        self.meter = Some(Box::new(Meter::new(self.syn.is_some())));
         self.measure_captured(now, at);
     }
 

@@ -55,6 +55,13 @@ impl World {
         world
     }
 
+    /// The client's SYN was captured, and nothing of the online server is.
+    pub(crate) fn begin_unseen() -> Self {
+        let mut world = Self::new(Detail::Paths);
+        world.client_packet(Flags::SYN, world.client.nxt - 1, b"");
+        world
+    }
+
     /// All connections are open.
     pub(crate) fn open() -> Self {
         Self::open_with(Detail::Paths)

@@ -15,7 +15,7 @@ use tc_sys::program::CommonArgs;
 pub(crate) struct CompareArgs {
     /// Compare the target's answers with those that the clients got
     ///
-    /// The online server's answers are captured as well. At the end and at SIGUSR1 the log shows who answered how fast
+    /// The online server's answers are captured as well, or taken out of the files. At the end and at SIGUSR1 the log shows who answered how fast
     /// and how right. A request then waits until the target has said as much as the client had heard.
     #[arg(long)]
     pub(crate) compare: bool,

@@ -5,15 +5,17 @@ mod phases;
 use super::OfflineConfig;
 use super::feed::Feed;
 use super::progress::{Progress, Standing};
-use super::reader::Recording;
+use super::reader::{Recording, Request};
 use super::summary::Summary;
 use crate::config::Config;
 use crate::error::Error;
 use crate::figures::figures;
 use crate::outlet::Outlet;
+use crate::report::{Ending, Reporter};
 use crate::snapshot::{SessionGauges, Snapshot};
 use crate::statistics::Statistics;
 use crate::tunnels::Tunnels;
+use crate::workers::Extent;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use std::io::{self, ErrorKind};
@@ -26,7 +28,7 @@ use tc_sys::capture::CaptureStatistics;
 use tc_sys::process::{Signal, SignalFd};
 use tc_sys::program::{Detail, Flow, MetricsServer, Readiness};
 use tc_sys::timer::Timer;
-use tracing::info;
+use tracing::{error, info, warn};
 
 const SIGNALS: Token = Token(0);
 const TIMER: Token = Token(1);
@@ -83,12 +85,16 @@ pub(crate) struct OfflineDriver {
     metrics_readiness: Readiness,
     progress: Progress,
     summary: Summary,
+    /// What becomes of the comparison, where answers are compared.
+    report: Option<Reporter>,
+    ending: Ending,
 }
 
 impl OfflineDriver {
     /// Opens everything.
     pub(crate) fn open(config: &Config, offline: &OfflineConfig) -> Result<Self, Error> {
         let recording = Recording::open(&offline.inputs, offline.passes)?;
+        let report = config.report.as_ref().map(Reporter::open).transpose()?;
         let now = Instant::now();
         let injector = config.open_injector()?;
         let signals = SignalFd::open()?;
@@ -122,6 +128,8 @@ impl OfflineDriver {
             metrics: None,
             metrics_readiness: Readiness::Drained,
             summary: Summary::default(),
+            report,
+            ending: Ending::AsWanted,
         })
     }
 
@@ -135,7 +143,12 @@ impl OfflineDriver {
         let waker = Waker::new(self.poll.registry(), READER).map_err(failed_to_wait)?;
         // Whoever does not wake is woken by the next timer.
         let wake = move || drop(waker.wake());
-        let receiver = self.recording.deliver(self.mappings.clone(), self.config.passes, wake)?;
+        let request = Request {
+            mappings: self.mappings.clone(),
+            passes: self.config.passes,
+            answers: self.report.is_some(),
+        };
+        let receiver = self.recording.deliver(request, wake)?;
         let mut now = Instant::now();
         self.feed = Some(Feed::new(receiver, &self.config, self.replay.max_octets, now));
         let mut events = Events::with_capacity(MAX_EVENTS);
@@ -145,10 +158,14 @@ impl OfflineDriver {
             while let Some(signal) = self.signals.next_signal().map_err(failed_to_wait)? {
                 match on_signal(signal) {
                     Flow::Continue => {}
-                    Flow::Report => self.report(now, Detail::All),
+                    Flow::Report => {
+                        self.report(now, Detail::All);
+                        self.compare(now, Extent::SoFar);
+                    }
                     Flow::Stop => {
                         self.progress.finish();
                         self.report(now, Detail::Occurred);
+                        self.compare(now, Extent::Whole);
                         info!("stopped before the end of the files");
                         return Ok(());
                     }
@@ -159,7 +176,19 @@ impl OfflineDriver {
         self.progress.finish();
         self.report(now, Detail::Occurred);
         self.summary.tell(&self.mappings, self.replayer.counters());
-        Ok(self.summary.verdict(self.replayer.counters(), self.replay.pace)?)
+        self.compare(now, Extent::Whole);
+        let verdict = self.summary.verdict(self.replayer.counters(), self.replay.pace);
+        // The condition is what was asked for: it decides the exit status, whatever else was lost.
+        match verdict {
+            Err(incomplete) if self.ending == Ending::ConditionHolds => error!("{incomplete}"),
+            verdict => verdict?,
+        }
+        Ok(())
+    }
+
+    /// How the program ends when nothing was lost, or a condition holds.
+    pub(crate) const fn ending(&self) -> Ending {
+        self.ending
     }
 
     fn turn(&mut self, now: Instant) {
@@ -263,6 +292,23 @@ impl OfflineDriver {
     fn report(&mut self, now: Instant, detail: Detail) {
         let snapshot = self.snapshot();
         self.statistics.report(now, &snapshot, detail);
+    }
+
+    /// Tells what was compared, if anything is.
+    fn compare(&mut self, now: Instant, extent: Extent) {
+        let comparison = match extent {
+            Extent::SoFar => self.replayer.comparison().cloned().map(Box::new),
+            Extent::Whole => self.replayer.end_comparison(now),
+        };
+        let snapshot = self.snapshot();
+        if let (Some(report), Some(comparison)) = (&mut self.report, comparison) {
+            if extent == Extent::Whole && self.summary.tally.server == 0 {
+                warn!(
+                    "the files have no packet of the online server: capture both directions to compare answers"
+                );
+            }
+            self.ending = report.tell(&comparison, &snapshot, extent);
+        }
     }
 
     fn snapshot(&self) -> Snapshot {

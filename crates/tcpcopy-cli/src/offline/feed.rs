@@ -2,9 +2,9 @@
 
 use super::OfflineConfig;
 use super::error::FileError;
-use super::reader::{Batch, Delivery};
-use super::sieve::Tally;
-use super::timeline::{Speed, Timeline};
+use super::reader::{Batch, Delivery, Packet};
+use super::sieve::{Sender, Tally};
+use super::timeline::{FileClock, Speed, Timeline};
 use super::valve::{Load, Valve};
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
@@ -15,8 +15,10 @@ const EARLY: Duration = Duration::from_micros(20);
 /// What comes next.
 #[derive(Debug)]
 pub(super) enum Next<'a> {
-    /// A packet is due.
-    Packet(&'a [u8]),
+    /// A client's packet is due, which was captured at this moment of the files.
+    Packet(Instant, &'a [u8]),
+    /// The online server's answer to packets that were taken before, captured at this moment of the files.
+    Answer(Instant, &'a [u8]),
     /// Nothing until then. Without a time, the reader or the sessions tell.
     Wait(Option<Instant>),
     Failed(FileError),
@@ -31,6 +33,7 @@ pub(super) struct Feed {
     batch: Batch,
     index: usize,
     timeline: Timeline,
+    clock: FileClock,
     valve: Valve,
     /// When the packet that comes next is due.
     due: Option<Instant>,
@@ -51,7 +54,16 @@ impl Feed {
             Speed::Thousandths(_) => Valve::for_memory(max_octets, now),
         };
         let timeline = Timeline::new(config.speed, config.longest_gap);
-        Self { receiver, batch: Batch::default(), index: 0, timeline, valve, due: None, at: None }
+        Self {
+            receiver,
+            batch: Batch::default(),
+            index: 0,
+            timeline,
+            clock: FileClock::default(),
+            valve,
+            due: None,
+            at: None,
+        }
     }
 
     /// What comes next, for sessions that have so much to do.
@@ -67,7 +79,12 @@ impl Feed {
                 Err(TryRecvError::Empty | TryRecvError::Disconnected) => return Next::Wait(None),
             }
         }
-        let Some((at, packet)) = self.batch.get(self.index) else { return Next::Wait(None) };
+        let Some(Packet { at, sender, octets }) = self.batch.get(self.index) else { return Next::Wait(None) };
+        // Nothing is sent for an answer: it goes with the packet before it.
+        if sender == Sender::Server {
+            self.index += 1;
+            return Next::Answer(self.clock.moment(now, at), octets);
+        }
         let due = *self.due.get_or_insert_with(|| self.timeline.due(now, at));
         if due > now + EARLY {
             return Next::Wait(Some(due));
@@ -78,6 +95,6 @@ impl Feed {
         self.due = None;
         self.at = Some(at);
         self.index += 1;
-        Next::Packet(packet)
+        Next::Packet(self.clock.moment(now, at), octets)
     }
 }

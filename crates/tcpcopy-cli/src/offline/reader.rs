@@ -36,26 +36,57 @@ pub(super) enum Delivery {
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     octets: Vec<u8>,
-    /// When each was captured, and where its octets end.
-    packets: Vec<(Duration, usize)>,
+    packets: Vec<Position>,
+}
+
+/// Where a packet of a batch is.
+#[derive(Clone, Copy, Debug)]
+struct Position {
+    at: Duration,
+    sender: Sender,
+    /// Behind its last octet.
+    end: usize,
+}
+
+/// A packet out of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Packet<'a> {
+    /// When it was captured.
+    pub(super) at: Duration,
+    pub(super) sender: Sender,
+    /// Beginning at its IP header.
+    pub(super) octets: &'a [u8],
 }
 
 impl Batch {
-    fn push(&mut self, at: Duration, packet: &[u8]) {
-        self.octets.extend_from_slice(packet);
-        self.packets.push((at, self.octets.len()));
+    fn push(&mut self, packet: Packet<'_>) {
+        let Packet { at, sender, octets } = packet;
+        self.octets.extend_from_slice(octets);
+        self.packets.push(Position { at, sender, end: self.octets.len() });
     }
 
     fn is_full(&self) -> bool {
         self.octets.len() >= BATCH_OCTETS || self.packets.len() >= BATCH_PACKETS
     }
 
-    /// A packet, and when it was captured.
-    pub(super) fn get(&self, index: usize) -> Option<(Duration, &[u8])> {
-        let start = index.checked_sub(1).and_then(|before| self.packets.get(before)).map_or(0, |(_, end)| *end);
-        let (at, end) = self.packets.get(index)?;
-        Some((*at, self.octets.get(start..*end)?))
+    /// A packet.
+    pub(super) fn get(&self, index: usize) -> Option<Packet<'_>> {
+        let start =
+            index.checked_sub(1).and_then(|before| self.packets.get(before)).map_or(0, |before| before.end);
+        let Position { at, sender, end } = *self.packets.get(index)?;
+        Some(Packet { at, sender, octets: self.octets.get(start..end)? })
     }
+}
+
+/// What is read of the files.
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    /// What `-x` says.
+    pub(super) mappings: Vec<Mapping>,
+    /// How often they are read.
+    pub(super) passes: u32,
+    /// Whether the online server's packets are wanted too.
+    pub(super) answers: bool,
 }
 
 /// Files that were opened and looked at.
@@ -91,13 +122,13 @@ impl Recording {
     /// Starts the thread, which calls `wake` after each delivery.
     pub(super) fn deliver(
         &mut self,
-        mappings: Vec<Mapping>,
-        passes: u32,
+        request: Request,
         wake: impl Fn() + Send + 'static,
     ) -> Result<Receiver<Delivery>, SysError> {
         let (sender, receiver) = sync_channel(AHEAD);
         let (inputs, read) = (std::mem::take(&mut self.inputs), Arc::clone(&self.read));
-        let reader = Reader { inputs, read, sender, wake, batch: Batch::default(), cut_told: false };
+        let Request { mappings, passes, answers } = request;
+        let reader = Reader { inputs, answers, read, sender, wake, batch: Batch::default(), cut_told: false };
         let work = move || {
             let mut reader = reader;
             // A receiver that is gone wants nothing more.
@@ -119,6 +150,7 @@ fn look_at(input: &OpenInput) -> Result<(), FileError> {
 
 struct Reader<W> {
     inputs: Vec<OpenInput>,
+    answers: bool,
     read: Arc<AtomicU64>,
     sender: SyncSender<Delivery>,
     wake: W,
@@ -159,8 +191,11 @@ impl<W: Fn()> Reader<W> {
 
     fn take(&mut self, merge: &mut Merge, sieve: &mut Sieve) -> Result<(), SendError<Delivery>> {
         if let Some((head, octets)) = merge.head() {
-            if let Some((Sender::Client, packet)) = sieve.sort(head, octets) {
-                self.batch.push(head.at, packet);
+            let sorted = sieve.sort(head, octets);
+            if let Some((sender, octets)) =
+                sorted.filter(|(sender, _)| self.answers || *sender == Sender::Client)
+            {
+                self.batch.push(Packet { at: head.at, sender, octets });
             }
             if sieve.tally.cut > 0 && !std::mem::replace(&mut self.cut_told, true) {
                 warn!(

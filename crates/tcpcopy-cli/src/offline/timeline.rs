@@ -17,6 +17,22 @@ impl Speed {
     pub(crate) const ORIGINAL: Self = Self::Thousandths(NonZeroU32::new(1000).expect("not zero"));
 }
 
+/// Gives the times of a capture as moments whose distances are those of the capture, whatever the speed of the replay. The
+/// first is that of its replay.
+#[derive(Debug, Default)]
+pub(super) struct FileClock {
+    first: Option<(Duration, Instant)>,
+}
+
+impl FileClock {
+    /// The moment of what was captured at this time. A time beyond all sense counts as that of the first.
+    pub(super) fn moment(&mut self, now: Instant, at: Duration) -> Instant {
+        let (first, moment) = *self.first.get_or_insert((at, now));
+        let later = at.checked_sub(first).and_then(|later| moment.checked_add(later));
+        later.or_else(|| moment.checked_sub(first.checked_sub(at)?)).unwrap_or(moment)
+    }
+}
+
 /// Turns the times of a capture into ours. A time that runs back counts as the one before.
 #[derive(Debug)]
 pub(super) struct Timeline {
@@ -65,6 +81,16 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
     const ZERO: Duration = Duration::ZERO;
+
+    #[test]
+    fn moments_keep_the_distances_of_the_files() {
+        let (before, mut clock) = (Instant::now(), FileClock::default());
+        let (start, hour) = (before + 3 * MS, Duration::from_hours(1));
+        assert_eq!(clock.moment(start, hour + 3 * MS), start);
+        assert_eq!(clock.moment(start + MS, hour + 10 * MS), start + 7 * MS);
+        assert_eq!(clock.moment(start + 2 * MS, hour), before);
+        assert_eq!(clock.moment(start, Duration::MAX), start);
+    }
 
     fn at_speed(thousandths: u32) -> Speed {
         Speed::Thousandths(NonZeroU32::new(thousandths).unwrap())

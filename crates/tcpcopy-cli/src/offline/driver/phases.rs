@@ -26,7 +26,8 @@ impl OfflineDriver {
         for _ in 0..MAX_PACKETS {
             let load = self.load();
             match self.feed.as_mut().map_or(Next::Wait(None), |feed| feed.next(now, load)) {
-                Next::Packet(packet) => self.replayer.handle_client_packet(now, packet),
+                Next::Packet(at, packet) => self.replayer.handle_client_packet_of(now, at, packet),
+                Next::Answer(at, packet) => self.replayer.handle_online_packet(at, packet),
                 Next::Wait(until) => return until,
                 Next::Failed(failure) => {
                     error!("{failure}");
