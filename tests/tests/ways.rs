@@ -1,6 +1,7 @@
 //! Ways in and out: what is captured beside the map, mirror ports, and injection at the link layer.
 
 use tc_tests::binaries::Binaries;
+use tc_tests::lab::IpVersion::{V4, V6};
 use tc_tests::lab::{ONLINE, Rule, TARGET};
 use tc_tests::pair::Arguments;
 use tc_tests::proc_net::Sockets;
@@ -119,6 +120,14 @@ fn uploads_and_several_addresses_go_at_the_link_layer_too() {
     stage.load("--from 10.198.1.1-10.198.1.20 --connections 20 --post 1000000");
     stage.load("--tag more --from 10.198.1.1-10.198.1.20 --connections 500 --requests 5");
     stage.outcome(|_| true).assert_perfect(2520);
+}
+
+#[test]
+fn frames_go_over_ipv6_too_and_across_and_a_large_snap_length_cuts_nothing() {
+    for (clients, choices) in [(V6, &[][..]), (V4, &["-c", "10.198.1.60", "--threads", "2"])] {
+        let stage = Stage::with_apps(Binaries::from_environment().over(clients, V6), &[], &[]);
+        arrives(stage, &[&["-o", "online1", "-S", "70000"], choices].concat());
+    }
 }
 
 #[test]
