@@ -1,5 +1,6 @@
 //! Fragments of IP packets (RFC 791, section 2.3; RFC 8200, section 4.5), whatever protocol they carry.
 
+use crate::link::{IPPROTO_GRE, IPPROTO_IPIP, IPPROTO_IPV6};
 use crate::packet::ip::{IPV4_HEADER_LEN, IPV6_HEADER_LEN, MAX_EXTENSION_HEADERS, effective_len, truncated};
 use crate::packet::{Layer, ParseError};
 use pnet::packet::ip::{IpNextHeaderProtocol, IpNextHeaderProtocols};
@@ -64,6 +65,12 @@ impl<'a> FragmentRef<'a> {
             return Err(ParseError::FragmentLength { offset: fragment.offset, len: fragment.payload.len() });
         }
         Ok(Some(fragment))
+    }
+
+    /// Whether its packet carries another one, as mirrors send them (IP in IP, GRE): its addresses are those of mirrors.
+    #[must_use]
+    pub const fn encapsulates(&self) -> bool {
+        matches!(self.protocol, IPPROTO_IPIP | IPPROTO_IPV6 | IPPROTO_GRE)
     }
 
     /// Where its octets end.

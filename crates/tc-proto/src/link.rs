@@ -7,12 +7,13 @@ mod ethernet;
 mod loopback;
 
 use encapsulation::Content;
+pub(crate) use encapsulation::{IPPROTO_GRE, IPPROTO_IPIP, IPPROTO_IPV6};
 use std::fmt;
 
 /// What stands before the IP header in the frames of a capture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LinkType {
-    /// Ethernet, with VLAN tags or without.
+    /// Ethernet, with VLAN tags, MPLS labels or `PPPoE`, or without.
     Ethernet,
     /// Cisco HDLC.
     Hdlc,
@@ -78,7 +79,7 @@ pub enum Direction {
 /// What a header belongs to, for errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Header {
-    /// Ethernet, with its VLAN tags.
+    /// Ethernet, with its VLAN tags, MPLS labels and `PPPoE` header.
     Ethernet,
     /// The header of a Linux cooked capture.
     Cooked,

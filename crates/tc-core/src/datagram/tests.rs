@@ -177,6 +177,33 @@ impl World {
 }
 
 #[test]
+fn a_mirrored_datagram_arrives_although_the_mirrors_packet_came_in_fragments() {
+    let mut inner = Vec::new();
+    let spec = DatagramSpec {
+        source: "198.51.100.1:4000".parse().unwrap(),
+        destination: ONLINE.parse().unwrap(),
+        ip: IpFields::default(),
+        identification: 9,
+        payload: b"query",
+    };
+    spec.emit(65_535, &mut inner, |_| {});
+    let gre = [&[0, 0, 8, 0][..], &inner].concat();
+    let fragment = |more: u8, offset: u8, part: &[u8]| {
+        let len = u8::try_from(20 + part.len()).unwrap();
+        let header = [0x45, 0, 0, len, 0, 7, more, offset, 64, 47, 0, 0, 203, 0, 113, 1, 203, 0, 113, 2];
+        [&header, part].concat()
+    };
+    let mut world = world();
+    for octets in [fragment(0x20, 0, &gre[..24]), fragment(0, 3, &gre[24..])] {
+        world.replayer.handle_client_packet(world.now, &octets);
+    }
+    let sent = world.sent();
+    assert_eq!((sent.len(), sent[0].payload.as_slice()), (1, &b"query"[..]));
+    let counters = world.replayer.counters();
+    assert_eq!((counters.captured.fragments, counters.reassembly.reassembled), (1, 1));
+}
+
+#[test]
 fn what_goes_elsewhere_is_counted_and_not_sent() {
     let mut world = world();
     assert_eq!(world.captured("198.51.100.1:4000", "192.0.2.8:53", b"query"), []);

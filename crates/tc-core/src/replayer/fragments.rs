@@ -5,6 +5,7 @@ use super::intake::UDP;
 use std::net::IpAddr;
 use std::time::Instant;
 use tc_proto::fragment::FragmentRef;
+use tc_proto::link::{Frame, LinkType};
 use tc_proto::{PacketRef, ParseError};
 
 const TCP: u8 = 6;
@@ -19,9 +20,10 @@ impl Replayer {
             Ok(None) => return self.counters.captured.fragments += 1,
             Err(error) => return self.counters.captured.count_unparsed(error),
         };
-        match PacketRef::parse(&whole) {
+        let octets = Frame::parse(LinkType::RawIp, &whole).map_or(whole.as_slice(), |frame| frame.packet);
+        match PacketRef::parse(octets) {
             Ok(packet) => self.handle_packet(now, at, &packet),
-            Err(ParseError::NotTcp(UDP)) => self.handle_datagram(now, &whole),
+            Err(ParseError::NotTcp(UDP)) => self.handle_datagram(now, octets),
             Err(error) => self.counters.captured.count_unparsed(error),
         }
     }
@@ -29,10 +31,11 @@ impl Replayer {
     fn reassemble(&mut self, now: Instant, octets: &[u8]) -> Result<Option<Vec<u8>>, ParseError> {
         let Some(fragment) = FragmentRef::parse(octets)? else { return Ok(None) };
         let extended = fragment.id.protocol.is_none() && EXTENSIONS.contains(&fragment.protocol);
-        if ![TCP, UDP].contains(&fragment.protocol) && !extended {
+        let encapsulates = fragment.encapsulates();
+        if ![TCP, UDP].contains(&fragment.protocol) && !extended && !encapsulates {
             return Err(ParseError::NotTcp(fragment.protocol));
         }
-        if !self.maps(fragment.id.destination) {
+        if !encapsulates && !self.maps(fragment.id.destination) {
             return Ok(None);
         }
         Ok(self.reassembler.handle_fragment(now, &fragment, &mut self.counters.reassembly))

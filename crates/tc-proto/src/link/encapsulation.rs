@@ -2,10 +2,10 @@
 
 use super::{Header, LinkError, ethernet, skip, split};
 
-const IPPROTO_IPIP: u8 = 4;
+pub(crate) const IPPROTO_IPIP: u8 = 4;
 const IPPROTO_UDP: u8 = 17;
-const IPPROTO_IPV6: u8 = 41;
-const IPPROTO_GRE: u8 = 47;
+pub(crate) const IPPROTO_IPV6: u8 = 41;
+pub(crate) const IPPROTO_GRE: u8 = 47;
 /// Hop-by-hop options, routing and destination options: extension headers of the same shape (RFC 8200, section 4).
 const IPV6_OPTIONS: [u8; 3] = [0, 43, 60];
 

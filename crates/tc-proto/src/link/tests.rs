@@ -272,3 +272,29 @@ fn a_header_that_is_cut_is_named_with_its_length() {
     let error = truncated(Header::Vxlan, 8, 7);
     assert_eq!(error.to_string(), "truncated VXLAN header: 8 octets needed, 7 there");
 }
+
+#[test]
+fn labels_and_sessions_of_ppp_stand_before_packets_too() {
+    let (four, six) = (ipv4(), ipv6());
+    let cases: [(&[u8], &[u8]); 5] = [
+        (&[0x88, 0x47, 0, 0, 0x11, 64], &four),
+        (&[0x88, 0x48, 0, 0, 0x10, 64, 0, 0, 0x21, 64], &six),
+        (&[0x81, 0, 0, 7, 0x88, 0x47, 0, 0, 0x11, 64], &four),
+        (&[0x88, 0x64, 0x11, 0, 0, 9, 0, 60, 0, 0x21], &four),
+        (&[0x88, 0xa8, 0, 7, 0x81, 0, 0, 8, 0x88, 0x64, 0x11, 0, 0, 9, 0, 60, 0, 0x57], &six),
+    ];
+    for (header, packet) in cases {
+        found(LinkType::Ethernet, &ethernet(&[header, packet]), packet);
+    }
+    // A pseudowire, discovery of PPP, and a stack without an end.
+    refused(
+        LinkType::Ethernet,
+        &ethernet(&[&[0x88, 0x47, 0, 0, 0x11, 64, 0, 0, 0, 0], &four]),
+        LinkError::NotIp(0x8847),
+    );
+    let lcp = [0x88, 0x64, 0x11, 0, 0, 9, 0, 60, 0xc0, 0x21];
+    refused(LinkType::Ethernet, &ethernet(&[&lcp]), LinkError::NotIp(0x8864));
+    let endless = ethernet(&[&[0x88, 0x47], &[0; 8]]);
+    let truncated = LinkError::Truncated { header: Header::Ethernet, needed: 4, got: 0 };
+    refused(LinkType::Ethernet, &endless, truncated);
+}
