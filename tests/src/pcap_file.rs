@@ -107,7 +107,8 @@ pub fn write(beside: &Path, name: &str, link_type: u32, packets: &[Packet]) -> P
     save(beside, name, &octets)
 }
 
-/// Writes a pcapng file in big endian, with blocks that no reader knows, beside another file.
+/// Writes a pcapng file in big endian beside another file: with blocks that no reader knows, and every other packet in a
+/// block as older programs wrote it.
 ///
 /// # Panics
 ///
@@ -116,12 +117,12 @@ pub fn write(beside: &Path, name: &str, link_type: u32, packets: &[Packet]) -> P
 pub fn write_pcapng(beside: &Path, name: &str, link_type: u32, packets: &[Packet]) -> PathBuf {
     let mut octets = block(0x0a0d_0d0a, &words(&[0x1a2b_3c4d, 0x0001_0000, u32::MAX, u32::MAX]));
     octets.extend(block(1, &words(&[link_type << 16, 0])));
-    for Packet { at, frame } in packets {
+    for (index, Packet { at, frame }) in packets.iter().enumerate() {
         octets.extend(block(0x7fff_ffff, b"what is this?"));
         let mut body =
             words(&[0, number(at >> 32), number(at & u64::from(u32::MAX)), length(frame), length(frame)]);
         body.extend(frame);
-        octets.extend(block(6, &body));
+        octets.extend(block(if index % 2 == 0 { 6 } else { 2 }, &body));
     }
     save(beside, name, &octets)
 }
@@ -186,4 +187,25 @@ pub fn vxlan(frame: &[u8]) -> Vec<u8> {
     let len = u16::try_from(16 + frame.len()).expect("a datagram has at most 65535 octets").to_be_bytes();
     let header = [&[0xc0, 0, 0x12, 0xb5][..], &len, &[0, 0, 8, 0, 0, 0, 0, 0, 7, 0]].concat();
     mirrored(frame, 17, &header)
+}
+
+/// The packets of an Ethernet frame that the way to its receiver broke in two.
+///
+/// # Panics
+///
+/// It holds no IPv4 packet, or a small one.
+#[must_use]
+pub fn fragments(frame: &[u8]) -> [Vec<u8>; 2] {
+    const FIRST: usize = 64;
+    const MORE: u8 = 0x20;
+    let (header, payload) = frame.split_at(ETHERNET_LEN + 20);
+    let part = |more: u8, offset: usize, part: &[u8]| {
+        let mut fragment = [header, part].concat();
+        let len = u16::try_from(20 + part.len()).expect("a packet has at most 65535 octets");
+        fragment[ETHERNET_LEN + 2..ETHERNET_LEN + 4].copy_from_slice(&len.to_be_bytes());
+        fragment[ETHERNET_LEN + 6] = more;
+        fragment[ETHERNET_LEN + 7] = u8::try_from(offset / 8).expect("a small offset");
+        fragment
+    };
+    [part(MORE, 0, &payload[..FIRST]), part(0, FIRST, &payload[FIRST..])]
 }

@@ -5,8 +5,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tc_tests::binaries::Binaries;
+use tc_tests::lab::TARGET;
 use tc_tests::pcap_file::{self, Packet};
-use tc_tests::stage::{Recording, Replayed, Role, Stage};
+use tc_tests::stage::{APP_PORT, Recording, Replayed, Role, Stage, replay};
 
 const KEEP_ALIVE: &str = "--tag keep --from 10.198.1.1 --connections 50 --requests 20 --pause-ms 20";
 const SHORT: &str = "--tag short --from 10.198.1.2-10.198.1.20 --connections 1000 --concurrency 50";
@@ -147,7 +148,7 @@ fn without_handshakes(file: &Path, packets: &[Packet]) -> PathBuf {
 #[test]
 fn oddities_of_captures_cost_no_request() {
     const GRE: u8 = 47;
-    let rewritings: [(&str, Rewriting); 12] = [
+    let rewritings: [(&str, Rewriting); 13] = [
         ("retransmissions", with_retransmissions),
         ("out of order", out_of_order),
         ("VLAN", |file, packets| framed(file, packets, |frame| pcap_file::tagged(frame, &[0x81, 0, 0, 7]))),
@@ -157,6 +158,16 @@ fn oddities_of_captures_cost_no_request() {
         ("VXLAN", |file, packets| framed(file, packets, pcap_file::vxlan)),
         ("GRE", |file, packets| {
             framed(file, packets, |frame| pcap_file::mirrored(frame, GRE, &[0, 0, 0x65, 0x58]))
+        }),
+        ("GRE in fragments", |file, packets| {
+            let mut broken = Vec::new();
+            for (number, packet) in (0_u16..).zip(packets) {
+                let mut mirrored = pcap_file::mirrored(&packet.frame, GRE, &[0, 0, 0x65, 0x58]);
+                mirrored[18..20].copy_from_slice(&number.to_be_bytes());
+                let at = packet.at;
+                broken.extend(pcap_file::fragments(&mirrored).map(|frame| Packet { at, frame }));
+            }
+            pcap_file::write(file, "broken.pcap", 1, &broken)
         }),
         ("ERSPAN", |file, packets| {
             let header = [0x10, 0, 0x88, 0xbe, 0, 0, 0, 1, 0x10, 0, 0, 0, 0, 0, 0, 0];
@@ -194,7 +205,8 @@ fn oddities_of_captures_cost_no_request() {
     }
     // Without their hand-shakes connections are joined at their second request.
     let joined = name(&without_handshakes(&file, &packets));
-    let replayed = stage.replay_files(Role::Target, &["-i", &joined, "-a", "max"], 12);
-    assert_eq!((replayed.verdict.target, replayed.verdict.missing.len()), (210 * 12 + 180, 0), "{replayed}");
-    assert!(replayed.log.contains("open before:20, requests:180"), "{replayed}");
+    let map = format!("{APP_PORT}-{TARGET}:{APP_PORT}");
+    let run = replay(&stage.lab, &stage.binaries, Role::Online, &map, &["-i", &joined, "-a", "max"]);
+    assert_eq!(stage.records(Role::Target).len(), 210 * 13 + 180, "{run:?}");
+    assert!(run.log.contains("open before:20, requests:180"), "{run:?}");
 }

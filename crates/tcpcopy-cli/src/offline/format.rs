@@ -18,6 +18,8 @@ const NANOSECONDS: u128 = 1_000_000_000;
 const LINK_TYPE: u32 = 0xffff;
 /// The first octets of a block of pcapng that has the byte order.
 const SECTION: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
+/// The block of packets that older programs wrote instead of the enhanced one.
+const PACKET: u32 = 2;
 /// The option of a packet that tells its direction.
 const EPB_FLAGS: u16 = 2;
 
@@ -177,10 +179,15 @@ impl Pcapng {
     }
 
     fn on_block(&mut self, block: &Block<'_>, octets: &[u8], len: usize) -> Parsed {
+        // The parser takes the type of an unknown block for little endian.
+        let packet_block = if self.big_endian { PACKET.swap_bytes() } else { PACKET };
         match block {
             Block::InterfaceDescription(described) => self.interfaces.push(Interface::new(described)),
             Block::EnhancedPacket(packet) => return self.enhanced_packet(packet, octets, len),
             Block::SimplePacket(packet) => return self.simple_packet(packet, octets, len),
+            Block::Unknown(unknown) if unknown.block_type == packet_block => {
+                return self.packet(unknown.data, octets, len).unwrap_or(Parsed::Broken);
+            }
             Block::SectionHeader(_)
             | Block::NameResolution(_)
             | Block::InterfaceStatistics(_)
@@ -212,6 +219,28 @@ impl Pcapng {
             octets: within(octets, packet.packet_data()),
             len,
         })
+    }
+
+    /// A packet of older programs: 16 bits of its interface and of losses, its time, its lengths.
+    fn packet(&mut self, body: &[u8], octets: &[u8], len: usize) -> Option<Parsed> {
+        let word = |at: usize| {
+            let word = *body.get(at..)?.first_chunk::<4>()?;
+            Some(if self.big_endian { u32::from_be_bytes(word) } else { u32::from_le_bytes(word) })
+        };
+        let place = if self.big_endian { word(0)? >> 16 } else { word(0)? & 0xffff };
+        let interface = self.interfaces.get(usize::try_from(place).ok()?)?;
+        let (units, captured, original) =
+            (u64::from(word(4)?) << 32 | u64::from(word(8)?), word(12)?, word(16)?);
+        let data = body.get(20..)?.get(..usize::try_from(captured).ok()?)?;
+        self.last = interface.time(units);
+        Some(Parsed::Packet(Head {
+            at: self.last,
+            link: interface.link,
+            direction: Direction::Unknown,
+            cut: captured < original,
+            octets: within(octets, data),
+            len,
+        }))
     }
 
     /// A packet without a time: it comes together with the one before.

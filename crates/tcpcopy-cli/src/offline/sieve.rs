@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use tc_core::Mapping;
+use tc_proto::fragment::FragmentRef;
 use tc_proto::link::{Direction, Frame};
 use tc_proto::{DatagramRef, Flags, PacketRef, ParseError, Transport};
 
@@ -135,8 +136,11 @@ impl Sieve {
         }
     }
 
-    /// The ports of a fragment are unknown.
+    /// The ports of a fragment are unknown, and whose packet is inside those of an encapsulation.
     fn sender_of_fragment(&self, packet: &[u8]) -> Option<Sender> {
+        if matches!(FragmentRef::parse(packet), Ok(Some(fragment)) if fragment.encapsulates()) {
+            return Some(Sender::Client);
+        }
         let [source, destination] = addresses(packet)?;
         let is_online =
             |address| self.mappings.iter().any(|mapping| mapping.online.is_none_or(|online| online == address));

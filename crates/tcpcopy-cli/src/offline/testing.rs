@@ -80,6 +80,16 @@ impl Flavour {
         self.block(6, &body)
     }
 
+    /// The same as older programs wrote it.
+    pub(super) fn old_packet(self, interface: u16, units: u64, frame: &[u8]) -> Vec<u8> {
+        let half = |value: u16| if self.big_endian { value.to_be_bytes() } else { value.to_le_bytes() };
+        let word = |units: u64| u32::try_from(units & u64::from(u32::MAX)).unwrap();
+        let mut body = [half(interface), half(u16::MAX)].concat();
+        body.extend(self.words(&[word(units >> 32), word(units), len(frame), len(frame)]));
+        body.extend_from_slice(frame);
+        self.block(2, &body)
+    }
+
     /// A packet without interface and time.
     pub(super) fn simple_packet(self, frame: &[u8]) -> Vec<u8> {
         self.block(3, &[&self.word(len(frame))[..], frame].concat())

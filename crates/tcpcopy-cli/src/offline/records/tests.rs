@@ -120,6 +120,18 @@ fn pcapng_files_are_read_with_the_resolution_of_each_interface() {
 }
 
 #[test]
+fn packets_of_pcapng_as_older_programs_wrote_them_are_read() {
+    for flavour in Flavour::ALL {
+        let mut octets = [flavour.section(), flavour.interface(101, 6), flavour.interface(101, 3)].concat();
+        octets.extend(flavour.old_packet(1, 1_700_000_000_123, b"old"));
+        let at = Duration::from_millis(1_700_000_000_123);
+        assert_eq!(whole(octets.clone()), [found(at, b"old")]);
+        octets.extend(flavour.old_packet(2, 0, b"of no interface"));
+        assert_eq!(failure(&octets).0, 1);
+    }
+}
+
+#[test]
 fn a_section_of_pcapng_has_a_byte_order_and_interfaces_of_its_own() {
     let other = Flavour { big_endian: true, nanoseconds: false };
     let second =

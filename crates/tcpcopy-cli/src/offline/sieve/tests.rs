@@ -90,6 +90,10 @@ fn fragments_go_by_their_address() {
     assert_eq!(sender(&mut named, &fragment(ONLINE, CLIENT)), Some(Sender::Server));
     assert_eq!(sender(&mut named, &fragment(CLIENT, "10.0.0.6:80")), None);
     assert_eq!(sender(&mut sieve("80-10.16.12.11:80"), &fragment(CLIENT, ONLINE)), Some(Sender::Client));
+    // Mirrors have other addresses than what they send.
+    let mut mirrored = tcp("192.0.2.8:1", "192.0.2.9:2", Flags::ACK, b"of 8");
+    (mirrored[6], mirrored[9]) = (0x20, 47);
+    assert_eq!(sender(&mut named, &mirrored), Some(Sender::Client));
 }
 
 #[test]
