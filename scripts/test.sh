@@ -62,6 +62,7 @@ PACKAGES=(
     mariadb:mariadb-client-core
     mariadbd:mariadb-server-core
     libpcap-dev
+    nft:nftables
     nginx:nginx-light
     perl:perl-base
     ps:procps

@@ -250,7 +250,7 @@ impl Bench {
                     assert_eq!(self.relay.poll_tunnel_write(tunnel, &mut Vec::new()), None);
                 }
                 Event::TunnelReady { tunnel, wire } => self.peers.note_wire(tunnel, wire),
-                Event::UnknownVersion { .. } => {}
+                Event::UnknownVersion { .. } | Event::Trace { .. } => {}
             }
         }
     }

@@ -7,7 +7,7 @@
 use crate::steps::Script;
 use tc_proto::tunnel::{
     DecodeError, FrameDecoder, InterceptHello, MAX_RECORDS_PER_FRAME, Message, MessageDecoder, RecordFormat,
-    Reply, ReplyDecoder, TargetDatagram, parse_record, write_frames,
+    Reply, ReplyDecoder, Sighting, TargetDatagram, parse_record, write_frames,
 };
 use tc_proto::{Flow, TargetHeader};
 
@@ -75,6 +75,7 @@ enum Heard {
     Proof([u8; 32]),
     Response(TargetHeader, Vec<u8>),
     Datagram(TargetDatagram),
+    Sighting(Sighting),
     Malformed,
 }
 
@@ -92,6 +93,7 @@ fn replies<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Decoded<Heard> {
                     Heard::Response(header, payload.to_vec())
                 }
                 Ok(Some(Reply::Datagram(datagram))) => Heard::Datagram(datagram),
+                Ok(Some(Reply::Sighting(sighting))) => Heard::Sighting(sighting),
                 Ok(Some(Reply::Malformed)) => Heard::Malformed,
                 Ok(None) => break,
                 Err(error) => return (units, Some(error)),
@@ -144,7 +146,9 @@ fn check_messages(stream: &[u8], (decoded, error): &Decoded<Message>) {
             Message::AddRoute(Flow { .. }) | Message::RemoveRoute(Flow { .. }) => {
                 assert_eq!(&encoded[..], *unit);
             }
-            Message::Hello(_) | Message::Proof(_) | Message::AddDatagramRoute(_) => panic!("{message:?} in version 1"),
+            Message::Hello(_) | Message::Proof(_) | Message::AddDatagramRoute(_) | Message::Trace(_) => {
+                panic!("{message:?} in version 1")
+            }
         }
     }
     check_written(decoded.get(first..).unwrap_or_default());

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 use tc_tests::binaries::Binaries;
+use tc_tests::installed::set_mode;
 use tc_tests::lab::{Host, Process, Rule};
 use tc_tests::pair::{Arguments, QUEUE, TUNNEL_PORT};
 use tc_tests::stage::{APP_PORT, Role, Stage};
@@ -23,9 +24,13 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let binaries = Binaries::from_environment();
-        let mut stage = Stage::new(binaries.clone());
-        stage.start_pair(Arguments::default());
+        Self::of(Stage::new(Binaries::from_environment()), Arguments::default())
+    }
+
+    /// The same, with programs of these arguments.
+    fn of(mut stage: Stage, arguments: Arguments<'_>) -> Self {
+        stage.start_pair(arguments);
+        let binaries = stage.binaries.clone();
         let mut client = stage.lab.client.command("bash");
         client.args(["-c", "while sleep 0.1; do exec 3<>/dev/tcp/10.198.1.254/8080; exec 3>&-; done"]);
         let client = stage.lab.client.spawn("client", &mut client);
@@ -41,8 +46,12 @@ impl Scene {
     }
 
     fn tcpcopy(&self) -> Findings {
+        self.tcpcopy_with(&[])
+    }
+
+    fn tcpcopy_with(&self, more: &[&str]) -> Findings {
         let arguments = ["check", "--json", "-x", "8080-10.198.2.1:8080"];
-        findings(self.stage.lab.online.command(&self.binaries.tcpcopy).args(arguments))
+        findings(self.stage.lab.online.command(&self.binaries.tcpcopy).args(arguments).args(more))
     }
 
     fn intercept(&self) -> Findings {
@@ -109,6 +118,29 @@ fn a_set_up_that_works_gives_no_warning() {
 }
 
 #[test]
+fn a_check_knows_the_key_and_says_when_it_is_missing_or_wrong() {
+    let stage = Stage::new(Binaries::from_environment());
+    let key = |name: &str| {
+        let path = stage.lab.directory().join(name);
+        std::fs::write(&path, format!("the {name} of this test, long enough")).unwrap();
+        set_mode(&path, 0o600);
+        path.display().to_string()
+    };
+    let (right, wrong) = (key("right key"), key("wrong key"));
+    let with_key = ["--key-file", &right];
+    let scene = Scene::of(stage, Arguments { tcpcopy: &with_key, intercept: &with_key });
+    scene.tcpcopy_with(&with_key).assert_failed(&[]);
+    for (arguments, found) in [
+        (&["--key-file", &wrong][..], "closed by intercept when it saw the proof of our key"),
+        (&[], "wants the proof"),
+    ] {
+        let findings = scene.tcpcopy_with(arguments);
+        findings.assert_failed(&["tunnel"]);
+        findings.assert_says(found, "--key-file");
+    }
+}
+
+#[test]
 fn what_is_broken_on_the_online_host_is_named() {
     let scene = Scene::new();
     scene.online("iptables -w -I OUTPUT -p tcp --dport 8080 -s 10.198.1.0/24 -d 10.198.2.1 -j DROP");
@@ -142,7 +174,7 @@ fn what_is_broken_in_the_rules_of_the_test_host_is_named() {
     wrong.add(&scene.stage.lab.target);
     let (tcpcopy, intercept) = scene.check();
     tcpcopy.assert_failed(&["answer"]);
-    tcpcopy.assert_says("no answer of 10.198.2.1:8080", "intercept check");
+    tcpcopy.assert_says("is answered on the test host, and intercept's queue does not get", "intercept check");
     intercept.assert_failed(&["rule"]);
     intercept.assert_says("queue 7, not to 0", "--queue 7");
     wrong.remove(&scene.stage.lab.target);
@@ -160,7 +192,7 @@ fn what_is_broken_in_the_rules_of_the_test_host_is_named() {
     scene.target("iptables -w -I INPUT -s 10.198.1.0/24 -j DROP");
     let (tcpcopy, intercept) = scene.check();
     tcpcopy.assert_failed(&["source"]);
-    tcpcopy.assert_says("foreign sources are dropped", "--client 10.198.1.1");
+    tcpcopy.assert_says("arrives at the test host, and a rule there drops it", "--client 10.198.1.1");
     intercept.assert_failed(&["request"]);
     intercept.assert_says("-s 10.198.1.0/24 -j DROP", "iptables -D INPUT");
 }
@@ -172,12 +204,28 @@ fn a_reverse_path_filter_that_drops_clients_is_named() {
     scene.stage.lab.target.write_setting("net/ipv4/conf/target0/rp_filter", "1");
     let (tcpcopy, intercept) = scene.check();
     tcpcopy.assert_failed(&["source"]);
+    tcpcopy.assert_says("arrives at the test host, and its reverse path filter drops it", "rp_filter=0");
     intercept.assert_failed(&["source"]);
     intercept.assert_says("rp_filter of target0", "sysctl -w net.ipv4.conf.all.rp_filter=0");
     // With a route back that is the right one, a strict filter does no harm.
     scene.target("ip route add default via 10.198.2.254");
     let (tcpcopy, intercept) = scene.check();
     tcpcopy.assert_failed(&[]);
+    intercept.assert_failed(&[]);
+}
+
+#[test]
+fn a_network_between_that_drops_foreign_sources_is_named() {
+    let scene = Scene::new();
+    // Before anything of the test host sees a packet.
+    scene.target("nft add table netdev between");
+    let chain = "{ type filter hook ingress device target0 priority 0 ; }";
+    scene.target(&format!("nft add chain netdev between ingress {chain}"));
+    scene.target("nft add rule netdev between ingress ip saddr 10.198.1.0/24 drop");
+    let (tcpcopy, intercept) = scene.check();
+    tcpcopy.assert_failed(&["source"]);
+    tcpcopy.assert_says("does not arrive at the test host: the network between loses it", "give -c addresses");
+    tcpcopy.assert_says("foreign sources are dropped", "");
     intercept.assert_failed(&[]);
 }
 

@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::figures::figures;
 use crate::source::{Served, Source};
 use crate::statistics::Statistics;
+use crate::tracer::Tracer;
 use crate::tunnels::Tunnels;
 use crate::watch::Watch;
 use mio::net::TcpListener;
@@ -48,6 +49,7 @@ pub(crate) struct Driver {
     source_lines: RateLimit,
     source_readiness: Readiness,
     statistics: Statistics,
+    tracer: Tracer,
     tunnels: Tunnels,
     watch: Watch,
 }
@@ -82,6 +84,7 @@ impl Driver {
             source_lines: RateLimit::new(now),
             source_readiness: Readiness::Ready,
             statistics: Statistics::new(now),
+            tracer: Tracer::new(),
             tunnels: Tunnels::new(now, FIRST_TUNNEL),
             watch,
         })
@@ -144,6 +147,10 @@ impl Driver {
             self.source_readiness = self.serve_source(now);
         }
         self.tunnels.handle_events(now, &mut self.relay);
+        for (tunnel, flow) in self.tunnels.take_traces() {
+            self.tracer.add(tunnel, flow);
+        }
+        self.tracer.handle_timeout(now, &mut self.relay);
         self.tunnels.write(now, &mut self.relay);
         self.statistics.handle_timeout(now, &self.relay, &mut *self.source);
         if self.metrics_readiness.is_due(now)
@@ -193,6 +200,7 @@ impl Driver {
             self.relay.poll_timeout().map(|(deadline, _)| deadline),
             self.listener_readiness.deadline(now),
             self.source_readiness.deadline(now),
+            self.tracer.deadline(now),
             self.tunnels.has_work().then_some(now),
         ];
         deadlines.into_iter().flatten().min().unwrap_or(now).saturating_duration_since(now)

@@ -12,6 +12,7 @@ mod program;
 mod source;
 mod statistics;
 mod tools;
+mod tracer;
 mod tunnels;
 mod watch;
 

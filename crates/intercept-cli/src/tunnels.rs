@@ -9,6 +9,7 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Instant;
 use tc_core::relay::{Event, Relay, TunnelId};
+use tc_proto::Flow;
 use tc_proto::tunnel::auth::Nonce;
 use tc_sys::error::reason;
 use tc_sys::program::{RateLimit, Readiness};
@@ -25,6 +26,8 @@ pub(crate) struct Tunnels {
     unread: BTreeSet<TunnelId>,
     /// Connections whose socket may take octets that wait.
     unwritten: BTreeSet<TunnelId>,
+    /// Flows that tunnels want to be traced.
+    traces: Vec<(TunnelId, Flow)>,
     next: u64,
     buffer: Box<[u8]>,
     lines: RateLimit,
@@ -37,10 +40,16 @@ impl Tunnels {
             connections: BTreeMap::new(),
             unread: BTreeSet::new(),
             unwritten: BTreeSet::new(),
+            traces: Vec::new(),
             next: first_token,
             buffer: vec![0; READ_BUFFER].into_boxed_slice(),
             lines: RateLimit::new(now),
         }
+    }
+
+    /// Flows to be traced, each with the tunnel that wants it, once.
+    pub(crate) fn take_traces(&mut self) -> Vec<(TunnelId, Flow)> {
+        std::mem::take(&mut self.traces)
     }
 
     /// Whether a connection has work left that mio will not announce again.
@@ -157,6 +166,7 @@ impl Tunnels {
                     self.peer(tunnel)
                 ),
             ),
+            Event::Trace { tunnel, flow } => self.traces.push((tunnel, flow)),
             Event::TunnelCut { tunnel, reason } => {
                 self.warn(now, format_args!("tunnel {} of {} cut: {reason}", tunnel.0, self.peer(tunnel)));
                 self.connections.remove(&tunnel);

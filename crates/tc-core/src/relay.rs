@@ -37,7 +37,7 @@ use routes::{Announcement, Routes};
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Instant;
-use tc_proto::tunnel::{DecodeError, Message, Response};
+use tc_proto::tunnel::{DecodeError, Message, Response, Sighting};
 use tc_proto::{Flow, PacketRef, ParseError, Transport};
 use tunnels::{Queued, Tunnels};
 
@@ -108,6 +108,13 @@ pub enum Event {
         tunnel: TunnelId,
         /// Why.
         reason: CutReason,
+    },
+    /// A tunnel wants to know how far packets of this flow come; to be answered by [`Relay::handle_sighting`].
+    Trace {
+        /// The tunnel.
+        tunnel: TunnelId,
+        /// The flow.
+        flow: Flow,
     },
 }
 
@@ -194,6 +201,11 @@ impl Relay {
         Verdict::Drop
     }
 
+    /// What was seen of a flow that a tunnel wanted to be traced.
+    pub fn handle_sighting(&mut self, tunnel: TunnelId, sighting: &Sighting) {
+        self.tunnels.queue(tunnel, |out| sighting.write(out));
+    }
+
     /// Lets go of what has waited or idled too long. Does nothing if it is called early.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.held.handle_timeout(now, &mut self.counters);
@@ -273,12 +285,15 @@ impl Relay {
         match message {
             Message::Version(version) => self.handle_version(tunnel, version),
             Message::Offer(offered) => self.handle_offer(tunnel, offered),
-            // The decoder has seen it.
-            Message::Switch => {}
             Message::Hello(hello) => self.handle_hello(tunnel, hello),
             Message::Proof(proof) => self.handle_proof(tunnel, &proof),
             Message::AddRoute(flow) if self.tunnels.is_ready(tunnel) => self.add_route(now, tunnel, flow),
             Message::AddRoute(_) => self.counters.routes_refused += 1,
+            Message::Trace(flow) if self.tunnels.is_ready(tunnel) => {
+                self.events.push_back(Event::Trace { tunnel, flow });
+            }
+            // The decoder has seen the one; the other is not for everybody.
+            Message::Switch | Message::Trace(_) => {}
             Message::RemoveRoute(flow) => {
                 if !self.routes.remove(now, tunnel, &flow) {
                     self.counters.removals_unknown += 1;

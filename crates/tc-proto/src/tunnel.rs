@@ -31,6 +31,7 @@ mod record;
 mod reply;
 mod reply_decoder;
 mod response;
+mod sighting;
 
 pub use datagram::{DatagramRoute, TargetDatagram};
 pub use frame::{FrameDecoder, MAX_RECORDS_PER_FRAME, write_frames};
@@ -40,6 +41,7 @@ pub use record::{RecordFormat, parse_record, write_records};
 pub use reply::{InterceptHello, Lock, Reply};
 pub use reply_decoder::ReplyDecoder;
 pub use response::Response;
+pub use sighting::Sighting;
 
 /// The version of the C programs' protocol: what tcpcopy 1.x announces, and ours.
 pub const VERSION: u16 = 6;

@@ -18,6 +18,7 @@ use crate::pcap::PcapError;
 use crate::{Families, SysError};
 
 mod answers;
+mod arrival;
 mod fanout;
 pub mod filter;
 mod mirrored;
@@ -27,6 +28,7 @@ mod ring;
 mod socket;
 
 pub use answers::{AnswerCapture, AnswerConfig, CapturedAnswer};
+pub use arrival::ArrivalWatch;
 pub use filter::FilterError;
 pub use pacer::{Alertness, Pacer};
 pub use pnet::PnetCapture;

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use pnet::datalink::{self, NetworkInterface};
+use tc_proto::Flow;
 
 use crate::process::{ProcessHolding, port_holder};
 
@@ -108,11 +109,31 @@ impl Listener {
     }
 }
 
+/// Whether this host has a connection of this flow, half open or open, at the target's end.
+#[must_use]
+pub fn has_connection(flow: &Flow) -> bool {
+    // TCP_ESTABLISHED and TCP_SYN_RECV of include/net/tcp_states.h.
+    const STATES: [&str; 2] = ["01", "03"];
+    STATES.into_iter().any(|state| {
+        let ends = sockets(flow.target.port(), state, |local, remote| (local, remote));
+        ends.contains(&(flow.target.ip(), flow.client))
+    })
+}
+
+/// A counter of TCP beyond those of the standards, by its name in `/proc/net/netstat`.
+#[must_use]
+pub fn tcp_counter(name: &str) -> Option<u64> {
+    let table = fs::read_to_string("/proc/thread-self/net/netstat").ok()?;
+    let mut lines = table.lines().filter_map(|line| line.strip_prefix("TcpExt:")).map(str::split_whitespace);
+    let (mut names, mut values) = (lines.next()?, lines.next()?);
+    values.nth(names.position(|found| found == name)?)?.parse().ok()
+}
+
 /// The other ends of the connections of a TCP port of this host.
 #[must_use]
 pub fn peers(port: u16) -> Vec<IpAddr> {
     const ESTABLISHED: &str = "01";
-    sockets(port, ESTABLISHED, |_, remote| remote)
+    sockets(port, ESTABLISHED, |_, remote| remote.ip())
 }
 
 fn listening(port: u16) -> Vec<IpAddr> {
@@ -120,17 +141,21 @@ fn listening(port: u16) -> Vec<IpAddr> {
     sockets(port, LISTEN, |local, _| local)
 }
 
-/// One of the two addresses of each socket of a port that is in this state.
-fn sockets(port: u16, state: &str, pick: fn(IpAddr, IpAddr) -> IpAddr) -> Vec<IpAddr> {
+/// What is picked of each socket of a port that is in this state: its own address, and its peer's with the port.
+fn sockets<T>(port: u16, state: &str, pick: fn(IpAddr, SocketAddr) -> T) -> Vec<T> {
     let tables = ["/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"];
     let tables = tables.into_iter().filter_map(|table| fs::read_to_string(table).ok());
     let find = |line: &str| {
         let columns: Vec<_> = line.split_whitespace().take(4).collect();
         let [_, local, remote, found] = columns[..] else { return None };
         let (address, of_port) = local.rsplit_once(':')?;
-        let (remote, _) = remote.rsplit_once(':')?;
-        let fits = found == state && u16::from_str_radix(of_port, 16) == Ok(port);
-        fits.then(|| Some(pick(address_of(address)?, address_of(remote)?)))?
+        let (remote, remote_port) = remote.rsplit_once(':')?;
+        let port_of = |digits| u16::from_str_radix(digits, 16).ok();
+        if found != state || port_of(of_port) != Some(port) {
+            return None;
+        }
+        let remote = SocketAddr::new(address_of(remote)?, port_of(remote_port)?);
+        Some(pick(address_of(address)?, remote))
     };
     tables.flat_map(|table| table.lines().filter_map(find).collect::<Vec<_>>()).collect()
 }
@@ -163,6 +188,22 @@ mod tests {
         assert_eq!(found.process.map(|process| process.pid), Some(std::process::id()));
         drop(listener);
         assert_eq!(Listener::on(port), None);
+    }
+
+    #[test]
+    fn a_connection_is_found_by_both_its_ends() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let target = listener.local_addr().expect("an address");
+        let stream = std::net::TcpStream::connect(target).expect("connected");
+        let client = stream.local_addr().expect("an address");
+        assert!(has_connection(&Flow { client, target }));
+        assert!(!has_connection(&Flow { client: SocketAddr::new(client.ip(), 1), target }));
+    }
+
+    #[test]
+    fn counters_are_found_by_their_names() {
+        assert!(tcp_counter("IPReversePathFilter").is_some());
+        assert_eq!(tcp_counter("NoSuchCounter"), None);
     }
 
     #[test]

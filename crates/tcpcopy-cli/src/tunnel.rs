@@ -151,6 +151,8 @@ impl Tunnel {
                         self.greeting.check_proved()?;
                         replayer.handle_target_datagram(now, &datagram);
                     }
+                    // Only a check asks for one.
+                    Reply::Sighting(_) => {}
                     Reply::Malformed => *malformed += 1,
                     Reply::Hello(hello) => self.greeting.on_hello(&hello, &mut self.out)?,
                     Reply::Proof(proof) => self.greeting.on_proof(&proof)?,

@@ -99,7 +99,9 @@ impl Tunnel {
             match reply {
                 Reply::Response(header, _) => headers.push(header),
                 Reply::Hello(_) => {}
-                Reply::Datagram(_) | Reply::Malformed | Reply::Proof(_) => panic!("the relay says {reply:?}"),
+                Reply::Datagram(_) | Reply::Malformed | Reply::Proof(_) | Reply::Sighting(_) => {
+                    panic!("the relay says {reply:?}")
+                }
             }
         }
         headers

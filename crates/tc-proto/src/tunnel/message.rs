@@ -16,6 +16,7 @@ mod kind {
     pub(super) const ADD_ROUTE: u16 = 16;
     pub(super) const REMOVE_ROUTE: u16 = 17;
     pub(super) const ADD_DATAGRAM_ROUTE: u16 = 18;
+    pub(super) const TRACE: u16 = 32;
 }
 
 /// What tcpcopy says.
@@ -38,6 +39,8 @@ pub enum Message {
     RemoveRoute(Flow),
     /// Version 2: these datagrams of the target are told to this connection from here on.
     AddDatagramRoute(DatagramRoute),
+    /// Version 2: look for packets of this flow for a moment, and say what you [saw](super::Sighting).
+    Trace(Flow),
 }
 
 /// The first message of tcpcopy in version 2.
@@ -57,7 +60,7 @@ impl Message {
     pub(super) const SWITCH: u16 = 3;
 
     /// The message's octets in version 1, or `None` if only version 2 has it: an IPv6 flow, a hello, a proof, a
-    /// route of datagrams.
+    /// route of datagrams, a trace.
     #[must_use]
     pub fn encode(&self) -> Option<[u8; Self::LEN]> {
         let unspecified = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
@@ -67,7 +70,7 @@ impl Message {
             Self::Switch => (unspecified, Self::SWITCH, unspecified),
             Self::AddRoute(flow) => (v4(flow.client)?, ADD_ROUTE, v4(flow.target)?),
             Self::RemoveRoute(flow) => (v4(flow.client)?, REMOVE_ROUTE, v4(flow.target)?),
-            Self::Hello(_) | Self::Proof(_) | Self::AddDatagramRoute(_) => return None,
+            Self::Hello(_) | Self::Proof(_) | Self::AddDatagramRoute(_) | Self::Trace(_) => return None,
         };
         let mut octets = [0; Self::LEN];
         octets[..4].copy_from_slice(&client.ip().octets());
@@ -92,6 +95,7 @@ impl Message {
             Self::AddDatagramRoute(route) => {
                 write_message(kind::ADD_DATAGRAM_ROUTE, out, |out| route.write_body(out));
             }
+            Self::Trace(flow) => write_message(kind::TRACE, out, |out| write_flow(flow, out)),
         }
     }
 
@@ -120,7 +124,12 @@ impl Message {
     pub(super) const fn is_known(kind: u16) -> bool {
         matches!(
             kind,
-            kind::HELLO | kind::PROOF | kind::ADD_ROUTE | kind::REMOVE_ROUTE | kind::ADD_DATAGRAM_ROUTE
+            kind::HELLO
+                | kind::PROOF
+                | kind::ADD_ROUTE
+                | kind::REMOVE_ROUTE
+                | kind::ADD_DATAGRAM_ROUTE
+                | kind::TRACE
         )
     }
 
@@ -133,6 +142,7 @@ impl Message {
             kind::ADD_ROUTE => read_flow(&mut fields).map(Self::AddRoute),
             kind::REMOVE_ROUTE => read_flow(&mut fields).map(Self::RemoveRoute),
             kind::ADD_DATAGRAM_ROUTE => DatagramRoute::read(&mut fields).map(Self::AddDatagramRoute),
+            kind::TRACE => read_flow(&mut fields).map(Self::Trace),
             _ => Err(fields.error()),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::auth::{Nonce, Proof};
 use super::body::{Fields, write_message};
-use super::{DecodeError, MAGIC, Response, TUNNEL_VERSION, TargetDatagram};
+use super::{DecodeError, MAGIC, Response, Sighting, TUNNEL_VERSION, TargetDatagram};
 use crate::TargetHeader;
 
 /// Types of version 2.
@@ -26,6 +26,8 @@ pub enum Reply<'a> {
     Response(TargetHeader, &'a [u8]),
     /// A datagram of the target.
     Datagram(TargetDatagram),
+    /// What it saw of a flow that it was asked to trace.
+    Sighting(Sighting),
     /// A record that is no header. Only version 1 has it: what follows can still be understood.
     Malformed,
 }
@@ -84,7 +86,7 @@ impl<'a> Reply<'a> {
     /// The longest body of a type, or `None` if it is unknown.
     pub(super) const fn longest(kind: u16) -> Option<usize> {
         match kind {
-            kind::HELLO | kind::PROOF | TargetDatagram::KIND => Some(MAX_BODY),
+            kind::HELLO | kind::PROOF | TargetDatagram::KIND | Sighting::KIND => Some(MAX_BODY),
             Response::KIND => Some(u16::MAX as usize),
             _ => None,
         }
@@ -104,6 +106,7 @@ impl<'a> Reply<'a> {
                 Ok(Self::Response(response.header(), response.payload()))
             }
             TargetDatagram::KIND => TargetDatagram::read(&mut fields).map(Self::Datagram),
+            Sighting::KIND => Sighting::from_body(body).map(Self::Sighting),
             _ => Err(fields.error()),
         }
     }

@@ -21,6 +21,7 @@ use super::CaptureRule;
 
 mod answers;
 mod assemble;
+mod flow;
 mod shape;
 
 pub(crate) use answers::Answers;

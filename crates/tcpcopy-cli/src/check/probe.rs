@@ -8,6 +8,7 @@ use super::{PROBE_PORT, Probes, segment, send};
 use crate::config::Config;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
+use tc_proto::tunnel::Sighting;
 use tc_proto::{Flags, Flow, PacketRef, PortShare, Segment, SeqNum};
 use tc_sys::Families;
 use tc_sys::capture::{Capture, CaptureConfig, CaptureRule, PnetCapture};
@@ -17,6 +18,7 @@ use tc_sys::program::{Finding, Report};
 
 const ANSWER: &str = "answer";
 const SOURCE: &str = "source";
+const OTHER_CLIENTS: &str = "give -c addresses that it lets through";
 /// When the SYN is sent again, and when that is enough.
 const AGAIN: Duration = Duration::from_secs(1);
 const LIMIT: Duration = Duration::from_secs(2);
@@ -30,6 +32,8 @@ struct Outcome {
     returned: Option<Segment>,
     /// The answer that came straight to this host, which no answer should.
     straight: Option<Segment>,
+    /// What intercept saw of a SYN that got no answer.
+    sighting: Option<Sighting>,
 }
 
 /// Sends the probes for one entry of `-x`.
@@ -39,7 +43,7 @@ pub(super) fn look(way: Probes<'_>, tunnel: &mut Tunnel, report: &mut Report) {
     let Ok(own) = host::route_to(target) else { return };
     let port = PROBE_PORT + u16::try_from(std::process::id() % 3000).unwrap_or(0);
     let flow = Flow { client: SocketAddr::new(own, port), target };
-    let outcome = probe(injector, tunnel, flow);
+    let outcome = follow(injector, tunnel, flow);
     let works = outcome.returned.is_some_and(accepts) && outcome.straight.is_none();
     report.add(judge_own(&outcome, flow));
     if !works {
@@ -50,7 +54,7 @@ pub(super) fn look(way: Probes<'_>, tunnel: &mut Tunnel, report: &mut Report) {
         report.add(Finding::unknown(SOURCE, found, "captured", "wait for clients: --patience 60"));
         return;
     };
-    let outcome = probe(injector, tunnel, flow);
+    let outcome = follow(injector, tunnel, flow);
     report.add(judge_client(&outcome, flow, own));
 }
 
@@ -65,6 +69,16 @@ pub(super) fn client_flow(
     let anybody = (!config.clients.is_empty()).then_some(IpAddr::from([192, 0, 2, 1]));
     let seen = client.map(|client| client.ip()).filter(|client| !client.is_loopback());
     config.clients.allocate(SocketAddr::new(seen.or(anybody)?, port), target, PortShare::WHOLE, |_| false)
+}
+
+/// Sends a SYN, and another one while intercept looks for it if that gets no answer.
+fn follow(injector: &mut Injector, tunnel: &mut Tunnel, flow: Flow) -> Outcome {
+    let outcome = probe(injector, tunnel, flow);
+    if outcome.returned.is_some() || outcome.straight.is_some() || !tunnel.trace(flow) {
+        return outcome;
+    }
+    let outcome = probe(injector, tunnel, flow);
+    Outcome { sighting: tunnel.await_sighting(flow), ..outcome }
 }
 
 fn probe(injector: &mut Injector, tunnel: &mut Tunnel, flow: Flow) -> Outcome {
@@ -127,9 +141,11 @@ fn judge_own(outcome: &Outcome, flow: Flow) -> Finding {
             Finding::bad(ANSWER, format!("{target} refuses: nothing listens there"), how, remedy)
         }
         (None, None) => {
-            let found =
-                format!("no answer of {target}, neither by intercept nor straight: it ends on the test host");
-            let remedy = format!("on the test host: intercept check --application {port}");
+            let (found, remedy) = lost(outcome.sighting, flow).unwrap_or_else(|| {
+                let found = "neither by intercept nor straight: it ends on the test host";
+                let remedy = format!("on the test host: intercept check --application {port}");
+                (format!("no answer of {target}, {found}"), remedy)
+            });
             Finding::bad(ANSWER, found, how, remedy)
         }
     }
@@ -141,12 +157,47 @@ fn judge_client(outcome: &Outcome, flow: Flow, own: IpAddr) -> Finding {
         return Finding::good(SOURCE, format!("packets from {} arrive too", flow.client.ip()), how);
     }
     let client = flow.client.ip();
-    let found =
-        format!("a SYN from {client} gets no answer while one from {own} does: foreign sources are dropped");
-    let remedy = format!(
-        "on the test host: intercept check --application {} --client {client}; if all is well there, the network \
-         between drops them: give -c addresses that it lets through",
-        flow.target.port()
-    );
+    let (found, remedy) = lost(outcome.sighting, flow).unwrap_or_else(|| {
+        let remedy = format!(
+            "{}; if all is well there, the network between drops them: {OTHER_CLIENTS}",
+            check_there(flow)
+        );
+        (format!("a SYN from {client} gets no answer"), remedy)
+    });
+    let found = format!("{found}, while one from {own} is answered: foreign sources are dropped");
     Finding::bad(SOURCE, found, how, remedy)
+}
+
+/// On which leg a SYN or its answer was lost, and what mends it; nothing if intercept cannot tell.
+fn lost(sighting: Option<Sighting>, flow: Flow) -> Option<(String, String)> {
+    let Sighting { arrived, connected, reverse_path, .. } = sighting?;
+    let Flow { client, target } = flow;
+    let syn = format!("a SYN from {} to {target}", client.ip());
+    Some(match (connected, arrived) {
+        (true, _) => {
+            let found =
+                format!("{syn} is answered on the test host, and intercept's queue does not get the answer");
+            (found, check_there(flow))
+        }
+        (false, None) => return None,
+        (false, Some(false)) => {
+            let found = format!("{syn} does not arrive at the test host: the network between loses it");
+            (found, format!("look for the filter on the way; if it drops foreign sources, {OTHER_CLIENTS}"))
+        }
+        (false, Some(true)) if reverse_path => {
+            let found = format!("{syn} arrives at the test host, and its reverse path filter drops it");
+            let remedy = "on the test host: sysctl -w net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.<interface>.rp_filter=0";
+            (found, format!("{remedy}; {}", check_there(flow)))
+        }
+        (false, Some(true)) => {
+            let found =
+                format!("{syn} arrives at the test host, and a rule there drops it before the application");
+            (found, check_there(flow))
+        }
+    })
+}
+
+fn check_there(flow: Flow) -> String {
+    let Flow { client, target } = flow;
+    format!("on the test host: intercept check --application {} --client {}", target.port(), client.ip())
 }

@@ -6,7 +6,7 @@ use crate::tunnel::Ended;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
-use tc_proto::tunnel::{Message, Reply, ReplyDecoder};
+use tc_proto::tunnel::{DecodeError, Message, Reply, ReplyDecoder, Sighting};
 use tc_proto::{Flow, Segment};
 use tc_sys::error::reason;
 use tc_sys::program::{Finding, Report};
@@ -22,6 +22,8 @@ pub(super) struct Tunnel {
     stream: TcpStream,
     decoder: ReplyDecoder,
     greeting: Greeting,
+    /// What intercept saw of a flow that it was asked to trace.
+    sighting: Option<Sighting>,
 }
 
 /// Connects, as the replay does.
@@ -42,14 +44,19 @@ pub(super) fn look(intercept: &Intercept, terms: &Terms, report: &mut Report) ->
         }
         Err(error) => {
             let found = format!("intercept at {name} cannot be reached: {}", reason(&error));
-            report.add(Finding::bad(STATION, found, "connected", remedy(error.kind(), address.port())));
+            report.add(Finding::bad(STATION, found, "connected", remedy(&error, address.port())));
             None
         }
     }
 }
 
-fn remedy(kind: ErrorKind, port: u16) -> String {
-    if kind == ErrorKind::ConnectionRefused {
+fn remedy(error: &std::io::Error, port: u16) -> String {
+    let kind = error.kind();
+    if error.get_ref().and_then(|cause| cause.downcast_ref::<Ended>()).is_some() {
+        "give both programs the same --key-file, or neither one".to_owned()
+    } else if error.get_ref().and_then(|cause| cause.downcast_ref::<DecodeError>()).is_some() {
+        format!("see what listens there, on the test host: ss -ltnp 'sport = :{port}'")
+    } else if kind == ErrorKind::ConnectionRefused {
         "start intercept there (then: intercept check), or name its port with -p".to_owned()
     } else if kind == ErrorKind::TimedOut || kind == ErrorKind::WouldBlock {
         format!("let it through, on the test host: iptables -I INPUT -p tcp --dport {port} -j ACCEPT")
@@ -68,7 +75,7 @@ fn connect(address: SocketAddr, terms: &Terms) -> std::io::Result<Tunnel> {
     let mut first = Vec::new();
     greeting.begin(&mut first);
     stream.write_all(&first)?;
-    let mut tunnel = Tunnel { stream, decoder: ReplyDecoder::new(), greeting };
+    let mut tunnel = Tunnel { stream, decoder: ReplyDecoder::new(), greeting, sighting: None };
     let start = Instant::now();
     while start.elapsed() < REFUSAL {
         tunnel.read()?;
@@ -89,6 +96,23 @@ impl Tunnel {
             return Err(std::io::Error::other("it is a C program, or an older one, which knows no IPv6"));
         }
         self.stream.write_all(&octets)
+    }
+
+    /// Asks intercept to look for packets of a flow; whether it knows how to.
+    pub(super) fn trace(&mut self, flow: Flow) -> bool {
+        let mut octets = Vec::new();
+        if self.greeting.reach() == Reach::All {
+            self.greeting.write(&Message::Trace(flow), &mut octets);
+        }
+        self.sighting = None;
+        !octets.is_empty() && self.stream.write_all(&octets).is_ok()
+    }
+
+    /// What intercept saw of a flow, as soon as it says so.
+    pub(super) fn await_sighting(&mut self, flow: Flow) -> Option<Sighting> {
+        let start = Instant::now();
+        while self.sighting.is_none() && start.elapsed() < LIMIT && self.read().is_ok() {}
+        self.sighting.take().filter(|sighting| sighting.flow == flow)
     }
 
     /// A header that came back, if one did within a moment.
@@ -120,6 +144,10 @@ impl Tunnel {
                 }
                 Reply::Hello(hello) => self.greeting.on_hello(&hello, &mut answer),
                 Reply::Proof(proof) => self.greeting.on_proof(&proof),
+                Reply::Sighting(sighting) => {
+                    self.sighting = Some(sighting);
+                    Ok(())
+                }
                 Reply::Datagram(_) | Reply::Malformed => Ok(()),
             };
             understood.map_err(std::io::Error::other)?;

@@ -41,7 +41,9 @@ impl Bench {
             match reply {
                 Reply::Datagram(datagram) => told.push(datagram),
                 Reply::Hello(_) => {}
-                Reply::Proof(_) | Reply::Response(..) | Reply::Malformed => panic!("{reply:?}"),
+                Reply::Proof(_) | Reply::Response(..) | Reply::Sighting(_) | Reply::Malformed => {
+                    panic!("{reply:?}")
+                }
             }
         }
         told

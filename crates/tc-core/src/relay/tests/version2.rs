@@ -2,7 +2,7 @@ use super::super::testing::{Bench, ONE, PEER, TCPCOPY_NONCE, TWO, flow, nonce, r
 use super::super::{CutReason, Event, RelayConfig, TunnelId, Wire};
 use super::SECOND;
 use tc_proto::tunnel::auth::{Challenge, Key, Proof, Role};
-use tc_proto::tunnel::{Lock, Message, Reply, ReplyDecoder, TUNNEL_VERSION};
+use tc_proto::tunnel::{Lock, Message, Reply, ReplyDecoder, Sighting, TUNNEL_VERSION, TcpcopyHello};
 use tc_proto::{Flags, Flow, Segment};
 
 const THREE: TunnelId = TunnelId(3);
@@ -40,7 +40,7 @@ fn heard(stream: &[u8]) -> Heard {
             Reply::Hello(hello) => hellos.push(hello.lock),
             Reply::Proof(proof) => proofs.push(proof),
             Reply::Response(header, payload) => responses.push((header.0, payload.to_vec())),
-            Reply::Datagram(datagram) => panic!("{datagram:?} was not asked for"),
+            Reply::Datagram(_) | Reply::Sighting(_) => panic!("{reply:?} was not asked for"),
             Reply::Malformed => panic!("version 2 has no records"),
         }
     }
@@ -201,4 +201,30 @@ fn a_c_peer_gets_several_headers_for_a_packet_larger_than_the_wire_allows() {
     assert_eq!(stream.len(), 2 + 2 * 64 + 2 + 64, "two frames of at most two records");
     let (_, _, whole) = heard(&bench.stream(TWO));
     assert_eq!((whole.len(), whole[0].0.payload_len), (1, 4000));
+}
+
+#[test]
+fn a_trace_is_asked_of_the_driver_and_its_answer_goes_to_who_asked() {
+    let mut bench = bench(locked());
+    bench.accept(ONE);
+    bench.say(ONE, Message::Offer(TUNNEL_VERSION));
+    bench.say(ONE, Message::Switch);
+    bench.say_v2(ONE, Message::Trace(six()));
+    assert_eq!(bench.events(), [], "it has not proved that it knows the key");
+    bench.say_v2(ONE, Message::Hello(TcpcopyHello { payload: 0, nonce: TCPCOPY_NONCE }));
+    bench.say_v2(ONE, Message::Proof(proof_of(&key("the key of this test"), ONE)));
+    bench.say_v2(ONE, Message::Trace(six()));
+    assert!(bench.events().contains(&Event::Trace { tunnel: ONE, flow: six() }));
+    let sighting = Sighting { flow: six(), arrived: Some(true), connected: false, reverse_path: true };
+    bench.relay.handle_sighting(ONE, &sighting);
+    bench.relay.handle_sighting(TWO, &sighting);
+    let mut decoder = ReplyDecoder::new();
+    decoder.push(&bench.stream(ONE));
+    let mut seen = Vec::new();
+    while let Some(reply) = decoder.next().unwrap() {
+        if let Reply::Sighting(sighting) = reply {
+            seen.push(sighting);
+        }
+    }
+    assert_eq!(seen, [sighting]);
 }

@@ -1,7 +1,8 @@
 use super::{flow, full_options, response};
 use crate::tunnel::{
     DatagramRoute, DecodeError, InterceptHello, Lock, Message, MessageDecoder, RecordFormat, Reply,
-    ReplyDecoder, Response, TUNNEL_VERSION, TargetDatagram, TcpcopyHello, write_frames, write_records,
+    ReplyDecoder, Response, Sighting, TUNNEL_VERSION, TargetDatagram, TcpcopyHello, write_frames,
+    write_records,
 };
 use crate::{Flow, PacketRef, PortShare, Segment, TcpOptions};
 use proptest::prelude::*;
@@ -26,6 +27,7 @@ fn conversation() -> (Vec<Message>, Vec<Message>) {
             target: six(1).target,
             share: PortShare::new(1, 3).unwrap(),
         }),
+        Message::Trace(six(2)),
     ];
     (first, then)
 }
@@ -56,6 +58,7 @@ enum Heard {
     Proof([u8; 32]),
     Response(Segment, Vec<u8>),
     Datagram(TargetDatagram),
+    Sighting(Sighting),
     Malformed,
 }
 
@@ -70,6 +73,7 @@ fn read_replies(stream: &[u8], cut: usize) -> Result<Vec<Heard>, DecodeError> {
                 Reply::Proof(proof) => Heard::Proof(proof),
                 Reply::Response(header, payload) => Heard::Response(header.0, payload.to_vec()),
                 Reply::Datagram(datagram) => Heard::Datagram(datagram),
+                Reply::Sighting(sighting) => Heard::Sighting(sighting),
                 Reply::Malformed => Heard::Malformed,
             });
         }
@@ -186,11 +190,18 @@ proptest! {
     #[test]
     fn what_intercept_says_survives_any_cut_of_the_stream(
         cut in 1_usize..400, payloads in proptest::collection::vec(0_usize..1400, 0..20), wanted in 0_u16..300,
+        sightings in proptest::collection::vec(any::<(bool, Option<bool>, bool, bool)>(), 0..5),
     ) {
         let mut stream = Vec::new();
         hello().write(&mut stream);
         Reply::write_proof(&[5; 32], &mut stream);
         let mut said = vec![Heard::Hello(hello()), Heard::Proof([5; 32])];
+        for (over_ipv4, arrived, connected, reverse_path) in sightings {
+            let flow = if over_ipv4 { flow() } else { six(3) };
+            let sighting = Sighting { flow, arrived, connected, reverse_path };
+            sighting.write(&mut stream);
+            said.push(Heard::Sighting(sighting));
+        }
         for len in payloads {
             let octets = response(full_options(), &vec![7; len]);
             let packet = PacketRef::parse(&octets).unwrap();
