@@ -15,7 +15,7 @@ Builds one or more of these into $(target_dir)/packages:
   static      both programs linked statically with musl, without libpcap (no -F), for any Linux
   container   images tcpcopy and intercept of the static programs, with podman, buildah or docker
 
-Installs what it needs: cargo-deb and cargo-generate-rpm by cargo, the musl target by rustup, Debian packages by apt.
+Installs what it needs: cargo-generate-rpm by cargo, the musl target by rustup, Debian packages by apt.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage.
 HELP
@@ -36,11 +36,41 @@ build_programs() {
     gzip -9nf "$target"/generated/man/*.8
 }
 
+# Of the list of crates/tcpcopy-cli/Cargo.toml. cargo-deb would take minutes to be compiled, and could not be tested each time.
 build_deb() {
-    need_packages dpkg-dev
-    need_subcommand cargo-deb
+    need_packages binutils dpkg-dev jq
     build_programs
-    cargo deb --quiet --no-build -p tcpcopy-cli --output "$packages/"
+    local tree="$target/deb" list version source directory mode file
+    rm -rf "$tree"
+    install -d -m 755 "$tree/DEBIAN" "$tree/debian"
+    list="$(cargo metadata --format-version 1 --no-deps | jq '.packages[] | select(.name == "tcpcopy-cli")')"
+    version="$(jq -r .version <<<"$list")"
+    while IFS=$'\t' read -r source directory mode; do
+        # A directory "target" is cargo's, wherever that is; all else is relative to the crate.
+        source="${source#../../}"
+        for file in ${source/#target/"$target"}; do
+            install -D -m "$mode" "$file" "$tree/$directory${file##*/}"
+        done
+    done < <(jq -r '.metadata.deb.assets[] | @tsv' <<<"$list")
+    strip "$tree"/usr/bin/*
+    install -m 755 packaging/deb/* "$tree/DEBIAN/"
+    jq -r '.metadata.deb["conf-files"][]' <<<"$list" >"$tree/DEBIAN/conffiles"
+    control >"$tree/DEBIAN/control"
+    rmdir "$tree/debian"
+    dpkg-deb --root-owner-group --build "$tree" "$packages/" >/dev/null
+}
+
+control() {
+    local depends
+    echo 'Source: tcpcopy' >"$tree/debian/control"
+    depends="$(cd "$tree" && dpkg-shlibdeps -O usr/bin/* 2>/dev/null)"
+    rm "$tree/debian/control"
+    jq -r --arg version "$version-1" --arg architecture "$(dpkg --print-architecture)" --arg depends "${depends#*=}" \
+        --arg size "$(du -sk "$tree" | cut -f1)" '.description as $summary | .metadata.deb |
+        "Package: \(.name)", "Version: \($version)", "Architecture: \($architecture)", "Maintainer: \(.maintainer)",
+        "Section: \(.section)", "Priority: \(.priority)", "Depends: \($depends)", "Suggests: \(.suggests)",
+        "Installed-Size: \($size)", "Description: \($summary)",
+        (.["extended-description"] | split("\n")[] | select(. != "") | " \(.)")' <<<"$list"
 }
 
 build_rpm() {

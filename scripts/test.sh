@@ -88,8 +88,9 @@ install_missing() {
 }
 
 shell_scripts() {
-    say '   $ shellcheck -x scripts/*.sh scripts/tests/*.sh .ci/run'
-    shellcheck -x scripts/*.sh scripts/tests/*.sh .ci/run
+    local scripts=(scripts/*.sh scripts/tests/*.sh packaging/*.sh packaging/deb/* packaging/tests/*.sh .ci/run)
+    say "   \$ shellcheck -x ${scripts[*]}"
+    shellcheck -x "${scripts[@]}"
 }
 
 script_tests() {
@@ -98,6 +99,12 @@ script_tests() {
         say "   \$ $test"
         if is_root; then "$test"; else as_root "$REPO_ROOT/$test"; fi || return 1
     done
+}
+
+debian_package() {
+    say '   $ packaging/build.sh deb' '   $ packaging/tests/deb.test.sh'
+    packaging/build.sh deb || return 1
+    as_root env CARGO_TARGET_DIR="$(target_dir)" packaging/tests/deb.test.sh
 }
 
 # Built as the user who runs this; only the test programs themselves run as root. Tests of sockets and queues need it.
@@ -146,4 +153,5 @@ END_TO_END=(
     top
     tunnel
 )
+step "Debian package" debian_package
 step "end-to-end tests" cargo_test -p tc-tests --release --locked --lib "${END_TO_END[@]/#/--test=}" -- --test-threads=1

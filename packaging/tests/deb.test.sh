@@ -7,7 +7,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
 
 if [ "${1:-}" != inside ]; then
     is_root || die "needs root: run it with sudo"
-    need_packages unshare:util-linux ip:iproute2
+    need_packages unshare:util-linux ip:iproute2 iptables systemctl:systemd
     exec unshare --mount --net --propagation private "$0" inside
 fi
 
@@ -36,6 +36,12 @@ check() { # WHAT COMMAND...
     say "ok: $what"
 }
 fails() { ! "$@"; }
+# The script says which rules are missing, those of the netfilter log too.
+misses_rules() {
+    local text
+    text="$(within /usr/share/tcpcopy/iptables-setup.sh status --port 80 --nflog 2>&1)" || true
+    [[ $text == *MISSING*NFLOG* ]]
+}
 # It still runs after two seconds, and ends cleanly when it is told to.
 runs() { # PROGRAM ARGUMENT...
     local program=$1
@@ -57,9 +63,14 @@ check "tcpcopy runs with its configuration" runs tcpcopy -x 80-127.0.0.1:8080
 check "intercept runs with its configuration" runs intercept
 check "a file that is no configuration is refused" fails within /usr/bin/intercept --config /etc/hostname
 check "the firewall script is there" within /usr/share/tcpcopy/iptables-setup.sh --help
-check "the firewall script has what it needs" grep -q "exit code: 1" <(within /usr/share/tcpcopy/iptables-setup.sh status --port 80 --nflog 2>&1; echo "exit code: $?")
+check "the firewall script has what it needs" misses_rules
 echo 'connections = 3' >>"$view/root/etc/tcpcopy/tcpcopy.toml"
+within systemctl --quiet enable tcpcopy.service
+check "an administrator can enable a unit" within test -e "/etc/systemd/system/multi-user.target.wants/tcpcopy.service"
+check "the package is installed again" within dpkg --install /tmp/package.deb
+check "edited configuration outlives that" grep -q 'connections = 3' "$view/root/etc/tcpcopy/tcpcopy.toml"
 check "the package is removed" within dpkg --remove tcpcopy
+check "no unit is enabled any more" within test ! -e "/etc/systemd/system/multi-user.target.wants/tcpcopy.service"
 check "the programs are gone" test ! -e "$view/root/usr/bin/tcpcopy" -a ! -e "$view/root/usr/bin/intercept"
 check "edited configuration stays" grep -q 'connections = 3' "$view/root/etc/tcpcopy/tcpcopy.toml"
 check "the package is purged" within dpkg --purge tcpcopy
