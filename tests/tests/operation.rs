@@ -147,6 +147,16 @@ fn the_level_of_the_log_can_be_changed_without_a_restart() {
 }
 
 #[test]
+fn the_log_begins_at_the_level_that_was_asked_for() {
+    let mut stage = Stage::new(Binaries::from_environment());
+    stage.start_pair(Arguments { tcpcopy: &["--log-level", "info"], intercept: &["--log-level", "warn"] });
+    stage.load("--from 10.198.1.1 --connections 1 --requests 1");
+    await_that("a session is logged", || stage.tcpcopy_log().contains("[info] session 10.198.1.1:"));
+    let log = fs::read_to_string(stage.lab.directory().join("intercept.log")).unwrap();
+    assert!(log.contains("[warn]") && !log.contains("[notice]"), "{log}");
+}
+
+#[test]
 fn a_port_for_metrics_that_is_taken_is_named() {
     let stage = Stage::bare(Binaries::from_environment());
     let host = &stage.lab.online;

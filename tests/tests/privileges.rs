@@ -45,8 +45,8 @@ fn assert_powerless(pid: u32, user: u32, kept: &str, bounding: Option<&str>) {
     assert_eq!((status(pid, "NoNewPrivs"), status(pid, "Seccomp")), ("1".to_owned(), "2".to_owned()));
 }
 
-/// Replays something with these programs, and looks what is left of their rights meanwhile.
-fn replays(binaries: impl FnOnce(&Path) -> Binaries, user: u32, bounding: Option<&str>) {
+/// Replays something with these programs, and looks what is left of their rights meanwhile; the log of intercept.
+fn replays(binaries: impl FnOnce(&Path) -> Binaries, user: u32, bounding: Option<&str>) -> String {
     let mut stage = Stage::bare(Binaries::from_environment());
     stage.binaries = binaries(stage.lab.directory());
     stage.start_app(Role::Online, &[]);
@@ -56,22 +56,36 @@ fn replays(binaries: impl FnOnce(&Path) -> Binaries, user: u32, bounding: Option
     assert_powerless(stage.pair().tcpcopy.id(), user, NONE, bounding);
     assert_powerless(stage.pair().intercept.id(), user, NET_ADMIN, bounding);
     assert_eq!(fs::metadata(stage.lab.directory().join("tcpcopy.log")).unwrap().uid(), user);
-    stage.outcome(|_| true).assert_perfect(100);
+    let outcome = stage.outcome(|_| true);
+    outcome.assert_perfect(100);
+    fs::read_to_string(outcome.stage.lab.directory().join("intercept.log")).unwrap()
+}
+
+/// The kernel's counters of the queue were read to the end, without the privilege that opening their list takes.
+fn assert_counters(log: &str) {
+    let queued =
+        log.rsplit_once("queue total:").and_then(|(_, rest)| rest.split(',').next()?.parse::<u64>().ok());
+    assert!(queued.is_some_and(|queued| queued >= 100) && log.contains("kernel dropped:0"), "{log}");
+    assert!(!log.contains("losses of the queue"), "{log}");
 }
 
 #[test]
 fn root_replays_and_keeps_only_what_is_needed() {
-    replays(|_| Binaries::from_environment(), 0, Some(NONE));
+    let log = replays(|_| Binaries::from_environment(), 0, Some(NONE));
+    assert_counters(&log);
 }
 
 #[test]
 fn an_operator_replays_with_setuid_programs_and_nothing_is_left_of_root() {
-    replays(|directory| Installed::new(directory, Rights::Setuid).scripts, OPERATOR, Some(NONE));
+    let log = replays(|directory| Installed::new(directory, Rights::Setuid).scripts, OPERATOR, Some(NONE));
+    assert_counters(&log);
 }
 
 #[test]
 fn an_operator_replays_with_file_capabilities() {
-    replays(|directory| Installed::new(directory, Rights::Capabilities).scripts, OPERATOR, None);
+    let log = replays(|directory| Installed::new(directory, Rights::Capabilities).scripts, OPERATOR, None);
+    assert_eq!(log.matches("losses of the queue are not seen").count(), 1, "{log}");
+    assert!(!log.contains("kernel dropped:"), "no counter is made up: {log}");
 }
 
 /// A lab with setuid programs, and a directory that only root may write to.

@@ -51,7 +51,8 @@ Exit status:
 
 Privileges:
   CAP_NET_ADMIN for the queue: run with sudo, install setuid root, or:
-      setcap cap_net_admin+ep <path of intercept>
+      setcap cap_net_admin,cap_net_raw,cap_dac_read_search+ep <path of intercept>
+  The last two are for tcpcopy check and for the kernel's counters of the queue; intercept works without them.
   Files are opened with the rights of the caller. What is not needed is given up once everything is open.
 
 Security:

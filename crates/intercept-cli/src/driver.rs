@@ -156,7 +156,7 @@ impl Driver {
         if self.metrics_readiness.is_due(now)
             && let Some(metrics) = &mut self.metrics
         {
-            self.metrics_readiness = metrics.serve(now, || figures(&self.relay, &*self.source));
+            self.metrics_readiness = metrics.serve(now, || figures(&self.relay, &mut *self.source));
         }
     }
 

@@ -5,7 +5,7 @@ use tc_core::relay::{Counters, Relay};
 use tc_sys::program::{Figure, Figures, Line};
 
 /// All figures.
-pub(crate) fn figures(relay: &Relay, source: &dyn Source) -> Figures {
+pub(crate) fn figures(relay: &Relay, source: &mut dyn Source) -> Figures {
     let counters = relay.counters();
     Figures::new(vec![responses(counters), routes(counters), now(relay, source)])
 }
@@ -127,7 +127,7 @@ fn routes(counters: &Counters) -> Line {
     Line::new("", figures)
 }
 
-fn now(relay: &Relay, source: &dyn Source) -> Line {
+fn now(relay: &Relay, source: &mut dyn Source) -> Line {
     let mut figures = vec![
         Figure::gauge("intercept_tunnels", "Tunnels that there are.", "tunnels", relay.tunnel_count()),
         Figure::gauge("intercept_routes", "Routes that there are.", "routes", relay.route_count()),

@@ -40,14 +40,11 @@ pub(crate) trait Source {
     /// The source cannot.
     fn give(&mut self, octets: u16) -> io::Result<()>;
 
-    /// What was lost on the way and not told before, one line for each reason, and the state of the source for the
-    /// statistics.
-    fn report(&mut self) -> Report;
+    /// What was lost on the way and not told before, one line for each reason.
+    fn warnings(&mut self) -> Vec<String>;
 
-    /// Its counters, for all that is made of figures. If it has none, the line of its report is written.
-    fn figures(&self) -> Vec<Figure> {
-        Vec::new()
-    }
+    /// Its counters.
+    fn figures(&mut self) -> Vec<Figure>;
 }
 
 /// How far a source was served, and how many responses it gave.
@@ -59,13 +56,4 @@ pub(crate) enum Served {
     Drained(usize),
     /// It failed at this: "read from the queue".
     Failed(&'static str, io::Error),
-}
-
-/// What a source tells for the statistics.
-#[derive(Debug, Default)]
-pub(crate) struct Report {
-    /// Its counters, as part of a line.
-    pub(crate) line: String,
-    /// What an operator should look at.
-    pub(crate) warnings: Vec<String>,
 }

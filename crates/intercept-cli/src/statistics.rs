@@ -5,7 +5,7 @@ use crate::source::Source;
 use std::time::Instant;
 use tc_core::relay::Relay;
 use tc_sys::program::{Detail, Reporter};
-use tracing::{info, warn};
+use tracing::warn;
 
 /// Writes the statistics every 30 s, when asked, and at the end.
 #[derive(Debug)]
@@ -32,11 +32,7 @@ impl Statistics {
     /// Writes the lines.
     pub(crate) fn report(&mut self, now: Instant, relay: &Relay, source: &mut dyn Source, detail: Detail) {
         self.reporter.report(now, figures(relay, source), detail);
-        let report = source.report();
-        if source.figures().is_empty() {
-            info!("{}", report.line);
-        }
-        for warning in report.warnings {
+        for warning in source.warnings() {
             warn!("{warning}");
         }
     }

@@ -1,6 +1,7 @@
 //! What the rules of iptables do with a packet, worked out from what `iptables-save` prints.
 //!
-//! Rules that were made with `nft` itself are not followed; [`Firewall::foreign_queues`] finds those that feed queues.
+//! Rules that were made with `nft` itself are not followed; [`Firewall::foreign_queues`] finds those that feed queues,
+//! [`Firewall::foreign_reverse_path`] one that drops by the route back.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -89,6 +90,7 @@ struct Doubts {
 pub struct Firewall {
     chains: BTreeMap<(String, String), Chain>,
     foreign_queues: Vec<u16>,
+    foreign_reverse_path: Option<String>,
 }
 
 impl Firewall {
@@ -102,6 +104,7 @@ impl Firewall {
         let mut firewall = Self::parse(&run(save, &[])?);
         let native = run("nft", &["list", "ruleset"]).unwrap_or_default();
         firewall.foreign_queues = native.lines().filter_map(native_queue).collect();
+        firewall.foreign_reverse_path = native.lines().find_map(native_reverse_path);
         Some(firewall)
     }
 
@@ -131,6 +134,12 @@ impl Firewall {
     #[must_use]
     pub fn foreign_queues(&self) -> &[u16] {
         &self.foreign_queues
+    }
+
+    /// A rule made with `nft` itself that drops packets whose route back is another, as firewalld makes one for IPv6.
+    #[must_use]
+    pub fn foreign_reverse_path(&self) -> Option<&str> {
+        self.foreign_reverse_path.as_deref()
     }
 
     /// Follows a packet through all hooks of its way. A doubt is what is said if nothing certain follows it.
@@ -234,6 +243,13 @@ fn native_queue(line: &str) -> Option<u16> {
     let rest = words.get(at + 1..)?;
     let number = value_of(rest, "to").or_else(|| value_of(rest, "num")).unwrap_or("0");
     number.split('-').next()?.parse().ok()
+}
+
+/// The rule, if it looks at the route to the source and drops.
+fn native_reverse_path(line: &str) -> Option<String> {
+    let words: Vec<_> = line.split_whitespace().collect();
+    let looks = value_of(&words, "fib").is_some_and(|value| value.starts_with("saddr"));
+    (looks && words.contains(&"drop")).then(|| line.trim().to_owned())
 }
 
 #[cfg(test)]

@@ -62,6 +62,25 @@ impl Default for LogConfig {
     }
 }
 
+/// The levels by the names that lines have.
+const LEVELS: [(&str, LevelFilter); 5] = [
+    ("error", LevelFilter::ERROR),
+    ("warn", LevelFilter::WARN),
+    ("notice", LevelFilter::INFO),
+    ("info", LevelFilter::DEBUG),
+    ("debug", LevelFilter::TRACE),
+];
+
+/// The level of this name.
+///
+/// # Errors
+///
+/// A phrase that says which there are.
+pub(crate) fn level(name: &str) -> Result<LevelFilter, String> {
+    let found = LEVELS.into_iter().find(|(known, _)| *known == name);
+    found.map(|(_, level)| level).ok_or_else(|| "give error, warn, notice, info or debug".to_owned())
+}
+
 /// Why there is no log.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
@@ -101,18 +120,18 @@ impl Log {
         Ok(self.sink.reopen()?)
     }
 
-    /// Logs more from now on: from notice to info, from info to debug, and from debug back to notice; the name of the
-    /// new level.
+    /// Logs more from now on: from notice to info, from info to debug, and from all others to notice; the name of the new
+    /// level.
     #[must_use]
     pub fn change_level(&self) -> &'static str {
-        let (next, name) = match self.level.clone_current() {
-            Some(LevelFilter::INFO) => (LevelFilter::DEBUG, "info"),
-            Some(LevelFilter::DEBUG) => (LevelFilter::TRACE, "debug"),
-            _ => (LevelFilter::INFO, "notice"),
+        let next = match self.level.clone_current() {
+            Some(LevelFilter::INFO) => LevelFilter::DEBUG,
+            Some(LevelFilter::DEBUG) => LevelFilter::TRACE,
+            _ => LevelFilter::INFO,
         };
         // The filter lives as long as the process.
         let _ = self.level.reload(next);
-        name
+        LEVELS.into_iter().find(|(_, level)| *level == next).map_or("", |(name, _)| name)
     }
 
     /// The file that is written to, absolute; `None` for standard error.

@@ -31,6 +31,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use tracing::level_filters::LevelFilter;
 use tracing::{error, info, warn};
 
 const FAILED: u8 = 1;
@@ -100,6 +101,7 @@ pub struct Life {
     mode: Mode,
     log: LogTarget,
     log_format: LogFormat,
+    log_level: LevelFilter,
     pid_file: Option<PathBuf>,
     metrics: Option<SocketAddr>,
 }
@@ -150,13 +152,14 @@ impl Life {
             (None, Mode::Daemon) => LogTarget::File(format!("error_{name}.log").into()),
             (None, Mode::Foreground) => LogTarget::Stderr,
         };
-        Self { name, mode, log, log_format: LogFormat::Original, pid_file, metrics: None }
+        let LogConfig { format: log_format, max_level: log_level, .. } = LogConfig::default();
+        Self { name, mode, log, log_format, log_level, pid_file, metrics: None }
     }
 
-    /// The same with a log of this shape, and figures served there.
+    /// The same with a log of this shape and level, and figures served there.
     #[must_use]
-    pub fn with(self, log_format: LogFormat, metrics: Option<SocketAddr>) -> Self {
-        Self { log_format, metrics, ..self }
+    pub fn with(self, log_format: LogFormat, log_level: LevelFilter, metrics: Option<SocketAddr>) -> Self {
+        Self { log_format, log_level, metrics, ..self }
     }
 
     /// Runs a program to its end and returns the exit code: 0 stopped on request, 1 failed.
@@ -182,7 +185,7 @@ impl Life {
 
     fn start<P: Program>(&self, config: &P::Config) -> Result<Started<P>, P::Error> {
         let log_config =
-            LogConfig { target: self.log.clone(), format: self.log_format, ..LogConfig::default() };
+            LogConfig { target: self.log.clone(), format: self.log_format, max_level: self.log_level };
         let log = log::init(log_config)?;
         log_panics();
         let opened = self.open(config, &log);

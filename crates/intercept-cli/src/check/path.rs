@@ -2,6 +2,7 @@
 
 use super::{Subject, own_address};
 use std::net::IpAddr;
+use tc_sys::firewall::Firewall;
 use tc_sys::host::{self, ReversePath};
 use tc_sys::program::{Finding, Report};
 
@@ -10,6 +11,7 @@ const STRICT: u8 = 1;
 /// Whether packets with the addresses of clients are taken.
 pub(super) fn look(subject: &Subject, report: &mut Report) {
     look_at_reverse_path(subject.client, report);
+    look_at_reverse_path_rule(subject, report);
     look_at_forwarding(subject, report);
 }
 
@@ -39,6 +41,15 @@ fn look_at_reverse_path(client: Option<IpAddr>, report: &mut Report) {
             Finding::bad(STATION, found, HOW, remedy)
         }
     });
+}
+
+/// What the kernel's own filter is for IPv4, rules are for IPv6.
+fn look_at_reverse_path_rule(subject: &Subject, report: &mut Report) {
+    let Some(rule) = subject.firewall.as_ref().and_then(Firewall::foreign_reverse_path) else { return };
+    let found = format!("a rule of nft drops packets whose route back is another: {rule}");
+    let remedy =
+        "see whether the way back to the clients is by the same interface; of firewalld: IPv6_rpfilter=no";
+    report.add(Finding::unknown("source", found, "read nft list ruleset", remedy));
 }
 
 /// It matters where answers come through this host from another one, whose rules are in FORWARD.

@@ -1,13 +1,14 @@
 //! Devices of an assistant host, to which the target host routes its answers: captured at the link layer. The answers
 //! end here because this host does not forward; nobody waits for a verdict.
 
-use super::{Report, Served, Source};
+use super::{Served, Source};
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Instant;
 use tc_core::relay::Relay;
 use tc_proto::link::{Frame, LinkType};
 use tc_sys::pcap::{DeviceCapture, DeviceConfig, PcapError};
+use tc_sys::program::Figure;
 
 /// Frames that are taken from one device before the others have their turn.
 const MAX_FRAMES: usize = 512;
@@ -115,18 +116,33 @@ impl Source for DeviceSource {
         )))
     }
 
-    fn report(&mut self) -> Report {
+    fn warnings(&mut self) -> Vec<String> {
         let dropped = match self.dropped() {
             Ok(dropped) => dropped,
-            Err(error) => {
-                return Report { line: "devices unknown".to_owned(), warnings: vec![error.to_string()] };
-            }
+            Err(error) => return vec![error.to_string()],
         };
         let more = dropped.saturating_sub(std::mem::replace(&mut self.lost, dropped));
-        let warnings = (more > 0).then(|| format!("the devices lost {more} answers, {dropped} in all"));
-        Report {
-            line: format!("captured:{}, kernel dropped:{dropped}, not IP:{}", self.captured, self.foreign),
-            warnings: warnings.into_iter().collect(),
-        }
+        (more > 0).then(|| format!("the devices lost {more} answers, {dropped} in all")).into_iter().collect()
+    }
+
+    fn figures(&mut self) -> Vec<Figure> {
+        let count = |name, help, word, value| Figure::counter(name, help, word, value).always();
+        let lost = |value| {
+            count("intercept_device_lost_total", "Frames that the kernel lost.", "kernel dropped", value)
+        };
+        let mut figures = vec![count(
+            "intercept_device_captured_total",
+            "Frames that the devices gave.",
+            "captured",
+            self.captured,
+        )];
+        figures.extend(self.dropped().ok().map(lost));
+        figures.push(count(
+            "intercept_device_foreign_total",
+            "Frames without an IP packet.",
+            "not IP",
+            self.foreign,
+        ));
+        figures
     }
 }

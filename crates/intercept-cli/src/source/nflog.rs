@@ -1,11 +1,12 @@
 //! The netfilter log: the firewall copies headers and lets nothing out by itself, so there are no verdicts.
 
-use super::{Report, Served, Source};
+use super::{Served, Source};
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Instant;
 use tc_core::relay::Relay;
 use tc_sys::nflog::{Nflog, NflogStatistics};
+use tc_sys::program::Figure;
 use tc_sys::queue::Supply;
 
 /// Messages, of many headers each, that are taken before the other sources have their turn.
@@ -57,18 +58,33 @@ impl Source for NflogSource {
         self.log.set_copy_range(octets)
     }
 
-    fn report(&mut self) -> Report {
-        let NflogStatistics { received, lost, overruns } = self.log.statistics();
+    fn warnings(&mut self) -> Vec<String> {
+        let NflogStatistics { lost, .. } = self.log.statistics();
         let more = lost.saturating_sub(std::mem::replace(&mut self.lost, lost));
         let warning = (more > 0).then(|| {
             format!("log group {} lost {more} headers, {lost} in all: its socket was full", self.log.group())
         });
-        Report {
-            line: format!(
-                "log received:{received}, lost:{lost}, overruns:{overruns}, recv errors:{}",
-                self.errors
+        warning.into_iter().collect()
+    }
+
+    fn figures(&mut self) -> Vec<Figure> {
+        let NflogStatistics { received, lost, overruns } = self.log.statistics();
+        let count = |name, help, word, value| Figure::counter(name, help, word, value).always();
+        vec![
+            count(
+                "intercept_log_received_total",
+                "Headers that the netfilter log gave.",
+                "log received",
+                received,
             ),
-            warnings: warning.into_iter().collect(),
-        }
+            count("intercept_log_lost_total", "Headers that the netfilter log lost.", "lost", lost),
+            count("intercept_log_overruns_total", "Messages that a full socket refused.", "overruns", overruns),
+            count(
+                "intercept_log_errors_total",
+                "Failed calls on the netfilter log.",
+                "recv errors",
+                self.errors,
+            ),
+        ]
     }
 }

@@ -1,6 +1,6 @@
 //! One netfilter queue, read by the event loop itself.
 
-use super::{Report, Served, Source};
+use super::{Served, Source};
 use std::io;
 use std::ops::AddAssign;
 use std::os::fd::{AsRawFd, RawFd};
@@ -61,11 +61,11 @@ impl Source for QueueSource {
         self.reporter.give(octets)
     }
 
-    fn report(&mut self) -> Report {
-        self.reporter.report()
+    fn warnings(&mut self) -> Vec<String> {
+        self.reporter.warnings()
     }
 
-    fn figures(&self) -> Vec<Figure> {
+    fn figures(&mut self) -> Vec<Figure> {
         self.reporter.figures(self.errors)
     }
 }
@@ -99,6 +99,8 @@ impl AddAssign for QueueErrors {
 pub(super) struct QueueReporter {
     /// Each with the responses that the kernel had lost at the report before.
     monitors: Vec<(QueueMonitor, u64)>,
+    /// Whether it was told that the counters cannot be read.
+    told_unreadable: bool,
 }
 
 impl QueueReporter {
@@ -107,31 +109,40 @@ impl QueueReporter {
             let other = |cause: io::Error| QueueError::Other { number: queue.number(), cause };
             Ok((queue.monitor().map_err(other)?, 0))
         };
-        Ok(Self { monitors: queues.iter().map(monitor).collect::<Result<_, _>>()? })
+        let monitors = queues.iter().map(monitor).collect::<Result<_, _>>()?;
+        Ok(Self { monitors, told_unreadable: false })
     }
 
     pub(super) fn give(&self, octets: u16) -> io::Result<()> {
         self.monitors.iter().try_for_each(|(monitor, _)| monitor.raise_copy_range(octets))
     }
 
-    pub(super) fn report(&mut self) -> Report {
+    pub(super) fn warnings(&mut self) -> Vec<String> {
         let mut warnings = Vec::new();
         for (monitor, told) in &mut self.monitors {
             match monitor.statistics() {
                 Ok(kernel) => warnings.extend(warning_of_loss(monitor.number(), &kernel, told)),
-                Err(error) => warnings.push(error.to_string()),
+                Err(_) if self.told_unreadable => {}
+                Err(error) => {
+                    self.told_unreadable = true;
+                    warnings.push(format!("{error}; losses of the queue are not seen"));
+                }
             }
         }
-        Report { warnings, ..Report::default() }
+        warnings
     }
 
     /// The sum of all queues.
     pub(super) fn figures(&self, errors: QueueErrors) -> Vec<Figure> {
-        let mut total = QueueStatistics::default();
-        for statistics in self.monitors.iter().filter_map(|(monitor, _)| monitor.statistics().ok()) {
-            total += statistics;
+        let mut total = Some(QueueStatistics::default());
+        for (monitor, _) in &self.monitors {
+            match (&mut total, monitor.statistics()) {
+                (Some(total), Ok(statistics)) => *total += statistics,
+                // Part of a sum would be taken for the whole.
+                (_, Err(_)) | (None, _) => total = None,
+            }
         }
-        figures(&total, errors)
+        figures(total.as_ref(), errors)
     }
 }
 
@@ -147,24 +158,38 @@ fn warning_of_loss(queue: u16, kernel: &QueueStatistics, told: &mut u64) -> Opti
     })
 }
 
-fn figures(kernel: &QueueStatistics, errors: QueueErrors) -> Vec<Figure> {
+/// What the kernel counted is left out where it cannot be read: zeros would be a lie.
+fn figures(kernel: Option<&QueueStatistics>, errors: QueueErrors) -> Vec<Figure> {
     const LOST: &str = "intercept_queue_lost_total";
     const HELP: &str = "Responses that the kernel lost, by where: the queue was full, or its socket.";
-    let QueueStatistics { length, kernel_dropped, user_dropped, sequence, overruns, gone, .. } = kernel;
     let QueueErrors { receive, verdict } = errors;
     let count = |name, help, word, value| Figure::counter(name, help, word, value).always();
     let error = |word, label, value| {
         count("intercept_queue_errors_total", "Failed calls on queues.", word, value).labelled("call", label)
     };
-    let waiting = usize::try_from(*length).unwrap_or(usize::MAX);
-    vec![
-        count("intercept_queued_total", "Responses that went through the queues.", "queue total", *sequence),
-        Figure::gauge("intercept_queue_length", "Responses that wait in the queues.", "waiting", waiting),
-        count(LOST, HELP, "kernel dropped", *kernel_dropped).labelled("where", "queue"),
-        count(LOST, HELP, "user dropped", *user_dropped).labelled("where", "socket"),
-        count("intercept_queue_overruns_total", "Messages that a full socket refused.", "overruns", *overruns),
-        count("intercept_queue_gone_total", "Verdicts that found no packet.", "gone", *gone),
-        error("recv errors", "receive", receive),
-        error("verdict errors", "verdict", verdict),
-    ]
+    let mut figures = Vec::new();
+    if let Some(QueueStatistics { length, kernel_dropped, user_dropped, sequence, overruns, gone, .. }) = kernel
+    {
+        let waiting = usize::try_from(*length).unwrap_or(usize::MAX);
+        figures.extend([
+            count(
+                "intercept_queued_total",
+                "Responses that went through the queues.",
+                "queue total",
+                *sequence,
+            ),
+            Figure::gauge("intercept_queue_length", "Responses that wait in the queues.", "waiting", waiting),
+            count(LOST, HELP, "kernel dropped", *kernel_dropped).labelled("where", "queue"),
+            count(LOST, HELP, "user dropped", *user_dropped).labelled("where", "socket"),
+            count(
+                "intercept_queue_overruns_total",
+                "Messages that a full socket refused.",
+                "overruns",
+                *overruns,
+            ),
+            count("intercept_queue_gone_total", "Verdicts that found no packet.", "gone", *gone),
+        ]);
+    }
+    figures.extend([error("recv errors", "receive", receive), error("verdict errors", "verdict", verdict)]);
+    figures
 }

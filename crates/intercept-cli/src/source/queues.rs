@@ -4,7 +4,7 @@
 //! batch by batch, over a channel that is bounded: a thread that is ahead waits, and its queue with it.
 
 use super::queue::{QueueErrors, QueueReporter, translate};
-use super::{Report, Served, Source};
+use super::{Served, Source};
 use crate::watch::Watch;
 use mio::unix::pipe;
 use mio::{Events, Poll, Token, Waker};
@@ -145,11 +145,11 @@ impl Source for QueueThreads {
         self.reporter.give(octets)
     }
 
-    fn report(&mut self) -> Report {
-        self.reporter.report()
+    fn warnings(&mut self) -> Vec<String> {
+        self.reporter.warnings()
     }
 
-    fn figures(&self) -> Vec<Figure> {
+    fn figures(&mut self) -> Vec<Figure> {
         let receive = self.shared.receive_errors.load(Ordering::Relaxed);
         let verdict = self.shared.verdict_errors.load(Ordering::Relaxed);
         self.reporter.figures(QueueErrors { receive, verdict })

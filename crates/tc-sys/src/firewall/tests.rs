@@ -102,6 +102,14 @@ fn queues_fed_by_nft_itself_are_found() {
 }
 
 #[test]
+fn a_reverse_path_filter_of_nft_itself_is_found() {
+    let rule = "meta nfproto ipv6 fib saddr . mark . iif oif missing drop";
+    assert_eq!(native_reverse_path(&format!("\t\t{rule}")).as_deref(), Some(rule));
+    assert_eq!(native_reverse_path("fib daddr type local accept"), None);
+    assert_eq!(native_reverse_path("fib saddr . iif oif missing counter packets 0 bytes 0"), None);
+}
+
+#[test]
 fn a_rule_against_invalid_packets_is_found() {
     let rule = "-A OUTPUT -m conntrack --ctstate INVALID -j DROP";
     assert_eq!(Firewall::parse(&format!("*filter\n{rule}\nCOMMIT\n")).invalid_dropped(), Some(rule));

@@ -1,7 +1,7 @@
 //! Command lines: what both programs share of them.
 
 use super::{Life, Mode};
-use crate::log::LogFormat;
+use crate::log::{self, LogFormat};
 use clap::error::ErrorKind;
 use clap::{ArgAction, Parser};
 use std::ffi::OsString;
@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
+use tracing::level_filters::LevelFilter;
 
 /// The arguments of a program.
 pub trait Arguments: Parser {
@@ -28,10 +29,10 @@ pub trait Arguments: Parser {
 
     /// How the program lives.
     fn life(&self) -> Life {
-        let CommonArgs { daemon, log_file, log_format, pid_file, metrics, config: _, version: _ } =
+        let CommonArgs { daemon, log_file, log_format, log_level, pid_file, metrics, config: _, version: _ } =
             self.common();
         let mode = if *daemon { Mode::Daemon } else { Mode::Foreground };
-        Life::new(Self::NAME, mode, log_file.clone(), pid_file.clone()).with(*log_format, *metrics)
+        Life::new(Self::NAME, mode, log_file.clone(), pid_file.clone()).with(*log_format, *log_level, *metrics)
     }
 
     /// Reads a command line that starts with the program's name.
@@ -76,6 +77,13 @@ pub struct CommonArgs {
     /// With json each line is an object with time, level and message; statistics are an object in it.
     #[arg(long, value_name = "FORMAT", default_value = "original", value_parser = log_format)]
     log_format: LogFormat,
+
+    /// How much the log says: error, warn, notice, info or debug
+    ///
+    /// Each says what those before it say, and more. At info there are lines of sessions, at debug of packets. SIGUSR2
+    /// changes it from notice to info, to debug, and back.
+    #[arg(long, value_name = "LEVEL", default_value = "notice", value_parser = log::level)]
+    log_level: LevelFilter,
 
     /// Serve counters to Prometheus, over HTTP, as the page /metrics
     ///

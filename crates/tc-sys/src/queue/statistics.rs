@@ -1,13 +1,16 @@
 //! What the kernel tells about a queue.
 
+use std::fs::File;
 use std::io;
 use std::ops::AddAssign;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 
 use crate::SysError;
 use crate::netlink::Messages;
+use crate::privilege::with_reserve;
 use crate::syscall::{options, receive};
 
 /// `NFQNL_COPY_PACKET`
@@ -54,13 +57,16 @@ impl AddAssign for QueueStatistics {
 pub struct QueueMonitor {
     number: u16,
     socket: OwnedFd,
+    /// The kernel's list, opened while that was allowed.
+    list: io::Result<File>,
     copy_range: Arc<AtomicU16>,
     gone: Arc<AtomicU64>,
 }
 
 impl QueueMonitor {
     pub(super) fn new(number: u16, socket: OwnedFd, copy_range: Arc<AtomicU16>, gone: Arc<AtomicU64>) -> Self {
-        Self { number, socket, copy_range, gone }
+        let list = with_reserve(|| File::open(LIST));
+        Self { number, socket, list, copy_range, gone }
     }
 
     /// Makes the kernel copy at least so many octets of each packet from here on.
@@ -90,28 +96,39 @@ impl QueueMonitor {
     ///
     /// # Errors
     ///
-    /// When `/proc/net/netfilter/nfnetlink_queue` cannot be read or has no such queue.
+    /// When `/proc/net/netfilter/nfnetlink_queue` could not be opened while the program still had its privileges, or has no
+    /// such queue.
     pub fn statistics(&self) -> Result<QueueStatistics, SysError> {
         let overruns = options::refused_messages(self.socket.as_fd())
             .map_err(|cause| SysError::new("read the counters of", format!("queue {}", self.number), cause))?;
-        let listed = QueueStatistics::of_queue(self.number)?;
+        let failed =
+            |cause| SysError::new("read the counters of", format!("queue {} in {LIST}", self.number), cause);
+        let list = self.list.as_ref().map_err(|error| failed(copied(error)))?;
+        let listed = QueueStatistics::in_list(&read_again(list).map_err(failed)?, self.number);
+        let listed = listed.ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
         let gone = self.gone.load(Ordering::Relaxed);
         Ok(QueueStatistics { overruns: u64::from(overruns), gone, ..listed })
     }
 }
 
-impl QueueStatistics {
-    /// The counters of any program's queue in the network namespace of the calling thread.
-    ///
-    /// # Errors
-    ///
-    /// When the list cannot be read (only root may) or has no such queue (`NotFound`).
-    pub fn of_queue(number: u16) -> Result<Self, SysError> {
-        let failed = |cause| SysError::new("read the counters of", format!("queue {number} in {LIST}"), cause);
-        let list = std::fs::read_to_string(LIST).map_err(failed)?;
-        Self::in_list(&list, number).ok_or_else(|| failed(io::ErrorKind::NotFound.into()))
+/// The whole file, from its beginning: as it is now, because the kernel writes it anew.
+fn read_again(file: &File) -> io::Result<String> {
+    let mut octets = Vec::new();
+    let mut piece = [0; 4096];
+    loop {
+        match file.read_at(&mut piece, octets.len() as u64)? {
+            0 => return Ok(String::from_utf8_lossy(&octets).into_owned()),
+            len => octets.extend_from_slice(piece.get(..len).unwrap_or_default()),
+        }
     }
+}
 
+/// An error that is told again and again.
+fn copied(error: &io::Error) -> io::Error {
+    error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
+}
+
+impl QueueStatistics {
     /// Columns: queue, port, length, copy mode, copy range, dropped, user dropped, sequence, 1.
     pub(super) fn in_list(list: &str, number: u16) -> Option<Self> {
         list.lines().find_map(|line| {
