@@ -50,3 +50,25 @@ pub mod scenarios;
 pub mod stage;
 pub mod trials;
 pub mod usage;
+
+/// Makes each test twice, over IPv4 and over IPv6. A test is a function of the programs under test, which bring the version.
+#[macro_export]
+macro_rules! over_both_versions {
+    ($(fn $name:ident($binaries:ident) $body:block)*) => {
+        mod over_ipv4 {
+            use super::*;
+            $(#[test] fn $name() {
+                let $binaries = &$crate::binaries::Binaries::from_environment();
+                $body
+            })*
+        }
+        mod over_ipv6 {
+            use super::*;
+            use $crate::lab::IpVersion::V6;
+            $(#[test] fn $name() {
+                let $binaries = &$crate::binaries::Binaries::from_environment().over(V6, V6);
+                $body
+            })*
+        }
+    };
+}

@@ -1,47 +1,41 @@
 //! Whatever happens to the programs, their tunnel and the target, clients notice nothing and the replay goes on.
 
 use tc_tests::binaries::Binaries;
-use tc_tests::scenarios;
+use tc_tests::outcome::Outcome;
+use tc_tests::{over_both_versions, scenarios};
 
-#[test]
-fn idle_connections_are_joined_at_their_next_request() {
-    let outcome = scenarios::joins_idle_connections(&Binaries::from_environment());
-    outcome.assert_perfect(scenarios::JOINED_REQUESTS);
+fn afterwards_is_perfect(scenario: fn(&Binaries) -> Outcome, binaries: &Binaries) {
+    scenario(binaries).assert_perfect(scenarios::AFTERWARDS_REQUESTS);
 }
 
-#[test]
-fn busy_connections_are_joined_at_their_next_request() {
-    let outcome = scenarios::joins_busy_connections(&Binaries::from_environment());
-    assert!(outcome.verdict.online > 1000, "{outcome}");
-    outcome.assert_perfect(outcome.verdict.online);
-}
+over_both_versions! {
+    fn idle_connections_are_joined_at_their_next_request(binaries) {
+        scenarios::joins_idle_connections(binaries).assert_perfect(scenarios::JOINED_REQUESTS);
+    }
 
-#[test]
-fn an_intercept_that_was_killed_is_found_again() {
-    let outcome = scenarios::intercept_killed(&Binaries::from_environment());
-    outcome.assert_perfect(scenarios::AFTERWARDS_REQUESTS);
-}
+    fn busy_connections_are_joined_at_their_next_request(binaries) {
+        let outcome = scenarios::joins_busy_connections(binaries);
+        assert!(outcome.verdict.online > 1000, "{outcome}");
+        outcome.assert_perfect(outcome.verdict.online);
+    }
 
-#[test]
-fn a_target_application_may_restart() {
-    let outcome = scenarios::target_restarted(&Binaries::from_environment());
-    outcome.assert_perfect(scenarios::AFTERWARDS_REQUESTS);
-}
+    fn an_intercept_that_was_killed_is_found_again(binaries) {
+        afterwards_is_perfect(scenarios::intercept_killed, binaries);
+    }
 
-#[test]
-fn a_tunnel_that_was_blocked_works_again() {
-    let outcome = scenarios::tunnel_blocked(&Binaries::from_environment());
-    outcome.assert_perfect(scenarios::AFTERWARDS_REQUESTS);
-}
+    fn a_target_application_may_restart(binaries) {
+        afterwards_is_perfect(scenarios::target_restarted, binaries);
+    }
 
-#[test]
-fn nonsense_on_the_tunnel_port_hurts_nobody() {
-    let outcome = scenarios::tunnel_noise(&Binaries::from_environment());
-    outcome.assert_perfect(scenarios::NOISE_REQUESTS);
-}
+    fn a_tunnel_that_was_blocked_works_again(binaries) {
+        afterwards_is_perfect(scenarios::tunnel_blocked, binaries);
+    }
 
-#[test]
-fn malformed_segments_hurt_nobody() {
-    let outcome = scenarios::malformed_segments_arrive(&Binaries::from_environment());
-    outcome.assert_perfect(scenarios::NOISE_REQUESTS);
+    fn nonsense_on_the_tunnel_port_hurts_nobody(binaries) {
+        scenarios::tunnel_noise(binaries).assert_perfect(scenarios::NOISE_REQUESTS);
+    }
+
+    fn malformed_segments_hurt_nobody(binaries) {
+        scenarios::malformed_segments_arrive(binaries).assert_perfect(scenarios::NOISE_REQUESTS);
+    }
 }
