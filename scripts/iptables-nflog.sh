@@ -134,6 +134,7 @@ nflog_status() {
     for tool in "${tools[@]}"; do
         [ "$tool" = "$ip4" ] || [ "$ipv6" = yes ] || [ -n "$(nflog_rules "$tool")" ] || continue
         found="$(nflog_rules "$tool" -v)"
+        # shellcheck disable=SC2034 # transports of iptables-setup.sh reads it
         ! grep -Eq -- '-p (udp|17) ' <<<"$found" || udp=yes
         for transport in $(transports); do
             for rule in NFLOG MARK DROP; do
