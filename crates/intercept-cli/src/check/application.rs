@@ -8,7 +8,7 @@ use tc_sys::program::{Finding, Report};
 
 pub(super) const UNREADABLE: &str = "the rules cannot be read";
 pub(super) const READ: &str = "read iptables-save";
-pub(super) const AS_ROOT: &str = "run this check as root";
+pub(super) const AS_ROOT: &str = "run this check as root on the host, not in a container";
 
 /// A request to the application, and the application.
 pub(super) fn look(port: u16, subject: &Subject, report: &mut Report) {
