@@ -11,7 +11,7 @@ Usage: $PROGRAM KIND...
 Builds one or more of these into $(target_dir)/packages:
 
   deb         a Debian package of both programs, with manual pages, completions, systemd units and configuration
-  rpm         the same for RPM
+  rpm         the same for RPM, of the static programs
   static      both programs linked statically with musl, without libpcap (no -F), for any Linux
   container   images tcpcopy and intercept of the static programs, with podman, buildah or docker
 
@@ -26,20 +26,19 @@ need_subcommand() { # NAME
         die "cargo could not install $1: see its message above"
 }
 
-# The programs, and what they write about themselves.
-build_programs() {
-    need_packages gcc libc6-dev libpcap-dev
-    cargo build --release --locked -p tcpcopy-cli -p intercept-cli
+# What programs write about themselves.
+generate() { # DIRECTORY OF THE PROGRAMS
     rm -rf "$target/generated"
-    "$target/release/tcpcopy" generate "$target/generated"
-    "$target/release/intercept" generate "$target/generated"
+    "$1/tcpcopy" generate "$target/generated"
+    "$1/intercept" generate "$target/generated"
     gzip -9nf "$target"/generated/man/*.8
 }
 
 # Of the list of crates/tcpcopy-cli/Cargo.toml. cargo-deb would take minutes to be compiled, and could not be tested each time.
 build_deb() {
-    need_packages binutils dpkg-dev jq
-    build_programs
+    need_packages binutils dpkg-dev gcc jq libc6-dev libpcap-dev
+    cargo build --release --locked -p tcpcopy-cli -p intercept-cli
+    generate "$target/release"
     local tree="$target/deb" list version source directory mode file
     rm -rf "$tree"
     install -d -m 755 "$tree/DEBIAN" "$tree/debian"
@@ -73,21 +72,30 @@ control() {
         (.["extended-description"] | split("\n")[] | select(. != "") | " \(.)")' <<<"$list"
 }
 
+# Of the static programs: libpcap has another name on distributions of RPM than on Debian.
 build_rpm() {
     need_subcommand cargo-generate-rpm
-    build_programs
-    cargo generate-rpm -p crates/tcpcopy-cli --target-dir "$target" --output "$packages/"
+    build_static
+    generate "$packages/static"
+    local program
+    for program in tcpcopy intercept; do
+        install -D -m 755 "$packages/static/$program" "$target/rpm/release/$program"
+    done
+    # What was generated is looked for here, wherever cargo builds.
+    mkdir -p target
+    [ "$target/generated" -ef target/generated ] || ln -sfn "$target/generated" target/generated
+    cargo generate-rpm -p crates/tcpcopy-cli --target-dir "$target/rpm" --output "$packages/"
 }
 
 build_static() {
     local musl="$machine-unknown-linux-musl"
-    need_packages musl-tools
+    need_packages binutils musl-tools
     if command -v rustup >/dev/null; then
         rustup target list --installed | grep -qx "$musl" || rustup target add "$musl"
     fi
     cargo build --release --locked --target "$musl" --no-default-features -p tcpcopy-cli -p intercept-cli
     mkdir -p "$packages/static"
-    install -m 755 "$target/$musl/release/tcpcopy" "$target/$musl/release/intercept" "$packages/static/"
+    install -s -m 755 "$target/$musl/release/tcpcopy" "$target/$musl/release/intercept" "$packages/static/"
 }
 
 build_container() {

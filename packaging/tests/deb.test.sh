@@ -42,13 +42,20 @@ misses_rules() {
     text="$(within /usr/share/tcpcopy/iptables-setup.sh status --port 80 --nflog 2>&1)" || true
     [[ $text == *MISSING*NFLOG* ]]
 }
-# It still runs after two seconds, and ends cleanly when it is told to.
+# With the capabilities of its unit it still runs after two seconds, and ends cleanly when it is told to.
 runs() { # PROGRAM ARGUMENT...
-    local program=$1
+    local program=$1 some
     shift
-    within timeout --preserve-status --signal=TERM 2 "/usr/bin/$program" --config "/etc/tcpcopy/$program.toml" "$@" &&
+    # CAP_NET_RAW of systemd is +net_raw of setpriv.
+    some="-all$(sed -n 's/^AmbientCapabilities=/ /p' "$view/root/lib/systemd/system/$program.service" | sed 's/ CAP_/,+/g')"
+    some="${some,,}"
+    within timeout --preserve-status --signal=TERM 2 \
+        setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs --inh-caps="$some" --ambient-caps="$some" --bounding-set="$some" \
+        "/usr/bin/$program" --config "/etc/tcpcopy/$program.toml" "$@" &&
         grep -q 'sig 15 received' "$view/output"
 }
+# Systemd's filter must let a program install its own; the one kills it, or the other fails.
+filters() { grep -q '^SystemCallFilter=.* seccomp' "$view/root/lib/systemd/system/$1.service"; }
 
 check "the package installs" within dpkg --install /tmp/package.deb
 for program in tcpcopy intercept; do
@@ -57,10 +64,11 @@ for program in tcpcopy intercept; do
     check "$program has a manual page" within test -s "/usr/share/man/man8/$program.8.gz"
     check "bash completes $program" within bash -n "/usr/share/bash-completion/completions/$program.bash"
     check "$program has a unit" within test -s "/lib/systemd/system/$program.service"
+    check "$program may filter its system calls there" filters "$program"
     check "$program is not enabled" within test ! -e "/etc/systemd/system/multi-user.target.wants/$program.service"
 done
-check "tcpcopy runs with its configuration" runs tcpcopy -x 80-127.0.0.1:8080
-check "intercept runs with its configuration" runs intercept
+check "tcpcopy runs with its configuration and the rights of its unit" runs tcpcopy -x 80-127.0.0.1:8080
+check "intercept runs with its configuration and the rights of its unit" runs intercept
 check "a file that is no configuration is refused" fails within /usr/bin/intercept --config /etc/hostname
 check "the firewall script is there" within /usr/share/tcpcopy/iptables-setup.sh --help
 check "the firewall script has what it needs" misses_rules
