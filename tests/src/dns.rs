@@ -1,12 +1,12 @@
 //! A DNS server, its log as records, and queries for it.
 
 use std::fmt::Write as _;
-use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::lab::{CLIENT_NET, Host, Lab, ONLINE, Process};
 use crate::pair::await_process;
+use crate::proc_net::Sockets;
 use crate::records::{Kind, Record};
 use crate::stage::APP_PORT;
 
@@ -36,8 +36,9 @@ impl DnsServer {
         command.args(["--address=/#/192.0.2.1", "--address=/#/2001:db8::1"]);
         command.args([format!("--port={APP_PORT}"), format!("--log-facility={}", log.display())]);
         let mut process = host.spawn(name, &mut command);
-        let listens = || host.inside(|| UdpSocket::bind(("0.0.0.0", APP_PORT))).is_err();
-        await_process(&mut process, "listens as DNS server", READY_LIMIT, listens);
+        // Its socket of TCP comes after that of UDP. To try the port would take it from the server.
+        let sockets = Sockets::of(host);
+        await_process(&mut process, "listens as DNS server", READY_LIMIT, || sockets.listens(APP_PORT));
         Self { log, process }
     }
 
