@@ -15,7 +15,7 @@ use crate::counters::Counters;
 use crate::datagram::Datagrams;
 use crate::deadlines::Deadlines;
 use crate::reassembly::Reassembler;
-use crate::session::Context;
+use crate::session::{Context, StoragePool};
 use crate::table::Table;
 use crate::{ClientPool, Mapping, ReplayConfig, Timer, Waiting};
 use entry::{Connection, Entry, RouteState, SESSION_OCTETS};
@@ -54,6 +54,8 @@ pub struct Replayer {
     mappings: Vec<Mapping>,
     clients: ClientPool,
     entries: Slab<Entry>,
+    /// Memory for captured data that no session needs for now.
+    storage: StoragePool,
     by_connection: Table<Connection, usize>,
     by_flow: Table<Flow, usize>,
     /// Sessions by the number of their birth, for shedding the newest.
@@ -93,6 +95,7 @@ impl Replayer {
             mappings,
             clients,
             entries: Slab::new(),
+            storage: StoragePool::default(),
             by_connection: Table::default(),
             by_flow: Table::default(),
             by_age: BTreeMap::new(),
@@ -348,6 +351,7 @@ impl Replayer {
             self.remove(index);
             return;
         }
+        entry.session.give_back_storage(&mut self.storage);
         self.account(index);
         let Some(entry) = self.entries.get_mut(index) else { return };
         let behind = entry.session.is_behind();

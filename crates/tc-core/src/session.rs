@@ -19,6 +19,7 @@ mod ranges;
 mod receiver;
 mod rtt;
 mod sender;
+mod storage;
 mod stream;
 mod timeouts;
 mod transmit;
@@ -35,6 +36,7 @@ use receiver::Receiver;
 use rtt::RttEstimator;
 use sender::Sender;
 use std::time::{Duration, Instant};
+pub(crate) use storage::StoragePool;
 use stream::ClientStream;
 use tc_proto::{Flow, IpFields, PacketRef, SeqNum};
 

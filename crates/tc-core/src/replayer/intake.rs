@@ -176,6 +176,9 @@ impl Replayer {
 
     fn offer(&mut self, arrival: Arrival<'_>, index: usize) {
         let Some(entry) = self.entries.get_mut(index) else { return };
+        if !arrival.packet.payload().is_empty() {
+            entry.session.take_storage(&mut self.storage);
+        }
         let mut cx = Context { now: arrival.now, config: &self.config, counters: &mut self.counters };
         let offered = entry.session.handle_client_packet(&mut cx, arrival.at, arrival.packet);
         self.counters.captured.count(offered);

@@ -2,16 +2,12 @@
 
 use super::captured::{Captured, End, EndKind, Offered, OnlineAck, Turn};
 use super::held::{Held, HeldSegments};
-use std::collections::VecDeque;
+use super::storage::{Storage, StoragePool};
 use tc_proto::{Flags, PacketRef, SeqNum};
 
 /// A captured segment further ahead than this is junk: no window reaches there (RFC 7323, section 2.3 allows
 /// 2^30, no Linux host by default more than 2^24).
 const MAX_AHEAD: usize = 1 << 24;
-/// So many segments are looked at one by one before all of them are searched.
-const NEAR: usize = 4;
-/// Octets of an empty buffer that are kept for the next request.
-const RETAINED_OCTETS: usize = 4096;
 /// Octets that may wait behind a hole.
 const MAX_HELD_OCTETS: usize = 8 << 20;
 
@@ -30,8 +26,7 @@ enum Mode {
 #[derive(Debug)]
 pub(crate) struct ClientStream {
     mode: Mode,
-    octets: VecDeque<u8>,
-    segments: VecDeque<Captured>,
+    storage: Storage,
     /// The sequence number of the first octet kept.
     base: SeqNum,
     /// The sequence number expected next from the client.
@@ -55,8 +50,7 @@ impl ClientStream {
     pub(crate) fn following(first: SeqNum) -> Self {
         Self {
             mode: Mode::Following,
-            octets: VecDeque::new(),
-            segments: VecDeque::new(),
+            storage: Storage::default(),
             base: first,
             next: first,
             held: HeldSegments::default(),
@@ -111,7 +105,7 @@ impl ClientStream {
 
     /// Octets of memory in use for data.
     pub(crate) fn memory(&self) -> usize {
-        self.octets.capacity() + self.held.memory() + self.segments.capacity() * size_of::<Captured>()
+        self.storage.memory() + self.held.memory()
     }
 
     /// Takes what a captured packet says.
@@ -257,10 +251,10 @@ impl ClientStream {
             let Held { flags, urgent, ack, .. } = segment;
             let urgent_end = flags.contains(Flags::URG).then(|| segment.seq + usize::from(urgent));
             let (seq, len) = (self.next, fresh.len());
-            self.segments.push_back(Captured { seq, len, flags, urgent_end, turn, ack, heard, begins });
+            self.storage.segments.push_back(Captured { seq, len, flags, urgent_end, turn, ack, heard, begins });
             self.begun += u64::from(begins);
             self.fresh += 1;
-            self.octets.extend(fresh);
+            self.storage.octets.extend(fresh);
             self.next += fresh.len();
         }
         if segment.ends() && self.end.is_none() {
@@ -302,9 +296,10 @@ impl ClientStream {
     /// of requests that lose data by that.
     pub(crate) fn skip_to_request(&mut self, from: SeqNum) -> u64 {
         let begins = |segment: &Captured| segment.begins && segment.seq.at_or_after(from);
-        let index = self.segments.iter().position(begins).unwrap_or(self.segments.len());
-        let begin = self.segments.get(index).map_or(self.next, |segment| segment.seq);
-        let turns: Vec<_> = self.segments.range(..index).map(|segment| segment.turn).collect();
+        let segments = &self.storage.segments;
+        let index = segments.iter().position(begins).unwrap_or(segments.len());
+        let begin = segments.get(index).map_or(self.next, |segment| segment.seq);
+        let turns: Vec<_> = segments.range(..index).map(|segment| segment.turn).collect();
         self.discard_to(begin);
         turns.into_iter().map(|turn| self.give_up(turn)).sum()
     }
@@ -316,7 +311,7 @@ impl ClientStream {
 
     /// The turn of the first segment kept.
     pub(crate) fn first_turn(&self) -> Option<Turn> {
-        self.segments.front().map(|segment| segment.turn)
+        self.storage.segments.front().map(|segment| segment.turn)
     }
 
     /// How many segments were appended since this was last asked.
@@ -326,7 +321,8 @@ impl ClientStream {
 
     /// The latest segments, so many.
     pub(crate) fn latest_segments(&self, count: usize) -> impl Iterator<Item = &Captured> {
-        self.segments.range(self.segments.len().saturating_sub(count)..)
+        let segments = &self.storage.segments;
+        segments.range(segments.len().saturating_sub(count)..)
     }
 
     /// Requests that began since this was last asked.
@@ -336,54 +332,33 @@ impl ClientStream {
 
     /// Lets go of the octets before `seq`.
     pub(crate) fn discard_to(&mut self, seq: SeqNum) {
-        let count = seq.octets_since(self.base).min(self.octets.len());
-        self.octets.drain(..count);
+        let count = seq.octets_since(self.base).min(self.storage.octets.len());
         self.base += count;
-        while self.segments.front().is_some_and(|first| first.end().at_or_before(self.base)) {
-            self.segments.pop_front();
-        }
-        if let Some(first) = self.segments.front_mut() {
-            let cut = self.base.octets_since(first.seq);
-            first.begins &= cut == 0;
-            first.seq += cut;
-            first.len -= cut;
-        }
-        if self.octets.capacity() > RETAINED_OCTETS {
-            self.release_memory();
+        self.storage.discard(count, self.base);
+    }
+
+    /// Gets memory for data that comes, if it has none.
+    pub(crate) fn take_storage(&mut self, pool: &mut StoragePool) {
+        if self.storage.memory() == 0 {
+            self.storage = pool.take();
         }
     }
 
     /// Keeps no memory for data when there is no data.
-    pub(crate) fn release_memory(&mut self) {
-        if self.octets.is_empty() {
-            self.octets = VecDeque::new();
-            self.segments = VecDeque::new();
+    pub(crate) fn give_back_storage(&mut self, pool: &mut StoragePool) {
+        if self.storage.octets.is_empty() && self.storage.memory() > 0 {
+            pool.give_back(std::mem::take(&mut self.storage));
         }
     }
 
     /// The segment that holds the octet at `seq`.
     pub(crate) fn segment_at(&self, seq: SeqNum) -> Option<&Captured> {
-        let index = self.index_at(seq);
-        self.segments.get(index).filter(|segment| segment.seq.at_or_before(seq))
-    }
-
-    /// The index of the first segment that ends behind `seq`: nearly always one of the first, however many there are.
-    fn index_at(&self, seq: SeqNum) -> usize {
-        let first = self.segments.iter().take(NEAR).position(|segment| segment.end().after(seq));
-        first.unwrap_or_else(|| self.segments.partition_point(|segment| segment.end().at_or_before(seq)))
+        self.storage.segment_at(seq)
     }
 
     /// `len` octets from `seq` on, in the two parts of the ring that holds them. Fewer when the stream ends before.
     pub(crate) fn octets_at(&self, seq: SeqNum, len: usize) -> [&[u8]; 2] {
-        let start = seq.octets_since(self.base).min(self.octets.len());
-        let end = (start + len).min(self.octets.len());
-        let (front, back) = self.octets.as_slices();
-        let part = |slice: &[u8], offset: usize| {
-            let within = |at: usize| at.saturating_sub(offset).min(slice.len());
-            within(start)..within(end)
-        };
-        let (in_front, in_back) = (part(front, 0), part(back, front.len()));
-        [front.get(in_front).unwrap_or_default(), back.get(in_back).unwrap_or_default()]
+        self.storage.octets_at(seq.octets_since(self.base), len)
     }
 }
 

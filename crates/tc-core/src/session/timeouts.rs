@@ -15,8 +15,6 @@ impl Session {
         let admission = due(&mut self.timers, Timer::Admission);
         if let (State::Synchronized(sync), true) = (&mut self.state, delayed_ack) {
             sync.ack_now = true;
-            // The client has nothing to say for now.
-            self.stream.release_memory();
         }
         if retransmit {
             self.on_retransmit_timeout(cx);
