@@ -3,7 +3,7 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 use tc_bench::{ONLINE, TARGET, Template, client};
-use tc_proto::{Flags, IpFields, PacketRef, PacketSpec, SeqNum, TcpOptions, Timestamps, Window};
+use tc_proto::{Flags, PacketRef, PacketSpec, SeqNum, TcpOptions, Timestamps};
 
 const SIZES: [usize; 3] = [0, 400, 1448];
 
@@ -24,17 +24,10 @@ fn emit(criterion: &mut Criterion) {
     for size in SIZES {
         let payload = vec![7; size];
         let spec = PacketSpec {
-            source: client(1),
-            destination: TARGET,
-            ip: IpFields::default(),
-            identification: 1,
-            seq: SeqNum::new(1),
-            ack: SeqNum::new(2),
             flags: Flags::ACK | Flags::PSH,
-            window: Window::MAX,
-            urgent: 0,
             options: TcpOptions { timestamps: Some(Timestamps { value: 1, echo: 2 }), ..TcpOptions::default() },
             payload: [&payload, &[]],
+            ..PacketSpec::between(client(1), TARGET)
         };
         let mut buf = Vec::new();
         group.throughput(Throughput::Elements(1));

@@ -1,7 +1,7 @@
 //! Packets that cost little to make.
 
 use std::net::{IpAddr, SocketAddr};
-use tc_proto::{Flags, IpFields, PacketSpec, SeqNum, TcpOptions, Timestamps, Window, WindowScale};
+use tc_proto::{Flags, PacketSpec, SeqNum, TcpOptions, Timestamps, Window, WindowScale};
 
 /// A packet of TCP over IPv4 that comes again and again with other addresses and numbers. Its checksums are those of the
 /// first, as on a host whose network card computes them.
@@ -14,15 +14,8 @@ impl Template {
     pub fn new(flags: Flags, payload: &[u8]) -> Self {
         let syn = flags.contains(Flags::SYN);
         let spec = PacketSpec {
-            source: crate::client(0),
-            destination: crate::ONLINE,
-            ip: IpFields::default(),
-            identification: 1,
-            seq: SeqNum::default(),
-            ack: SeqNum::default(),
             flags,
             window: Window::new(29_200),
-            urgent: 0,
             options: TcpOptions {
                 mss: syn.then_some(1460),
                 window_scale: syn.then(|| WindowScale::new(7)),
@@ -31,10 +24,9 @@ impl Template {
                 ..TcpOptions::default()
             },
             payload: [payload, &[]],
+            ..PacketSpec::between(crate::client(0), crate::ONLINE)
         };
-        let mut octets = Vec::new();
-        spec.emit(&mut octets);
-        Self(octets)
+        Self(spec.octets())
     }
 
     /// The packet between these ends, with these numbers.

@@ -53,6 +53,32 @@ pub struct PacketSpec<'a> {
 }
 
 impl PacketSpec<'_> {
+    /// A packet between these ends that says nothing: all numbers are 0, and it has no flags, options and payload.
+    #[must_use]
+    pub fn between(source: SocketAddr, destination: SocketAddr) -> Self {
+        Self {
+            source,
+            destination,
+            ip: IpFields::default(),
+            identification: 0,
+            seq: SeqNum::default(),
+            ack: SeqNum::default(),
+            flags: Flags::NONE,
+            window: Window::default(),
+            urgent: 0,
+            options: TcpOptions::default(),
+            payload: [&[], &[]],
+        }
+    }
+
+    /// The packet's octets, as [`emit`](Self::emit) makes them.
+    #[must_use]
+    pub fn octets(&self) -> Vec<u8> {
+        let mut octets = Vec::new();
+        self.emit(&mut octets);
+        octets
+    }
+
     /// Appends the packet to `buf`, with all checksums, and returns its length in octets.
     ///
     /// The IP length field holds 16 bits: the caller keeps the packet within its path MTU.

@@ -26,6 +26,8 @@ mod packet;
 mod segment;
 mod seq;
 mod share;
+#[cfg(test)]
+mod testing;
 mod transport;
 pub mod tunnel;
 mod window;

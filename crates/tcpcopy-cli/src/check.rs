@@ -14,7 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;
 use tc_core::Mapping;
-use tc_proto::{Flags, Flow, PacketSpec, SeqNum, TcpOptions, Window};
+use tc_proto::{Flags, Flow, PacketSpec, SeqNum, Window};
 use tc_sys::error::reason;
 use tc_sys::firewall::Firewall;
 use tc_sys::host;
@@ -156,19 +156,7 @@ fn look_at_rules(config: &Config, report: &mut Report) {
 }
 
 fn segment(flow: Flow, flags: Flags, seq: SeqNum) -> PacketSpec<'static> {
-    PacketSpec {
-        source: flow.client,
-        destination: flow.target,
-        ip: tc_proto::IpFields::default(),
-        identification: 0,
-        seq,
-        ack: SeqNum::new(0),
-        flags,
-        window: Window::new(1024),
-        urgent: 0,
-        options: TcpOptions::default(),
-        payload: [&[], &[]],
-    }
+    PacketSpec { seq, flags, window: Window::new(1024), ..PacketSpec::between(flow.client, flow.target) }
 }
 
 fn send(injector: &mut Injector, packet: &PacketSpec<'_>) -> std::io::Result<()> {

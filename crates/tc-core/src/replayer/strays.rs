@@ -2,7 +2,7 @@
 
 use super::Transmit;
 use std::collections::VecDeque;
-use tc_proto::{Flags, IpFields, PacketSpec, SeqNum, TargetHeader, TcpOptions, Window};
+use tc_proto::{Flags, PacketSpec, TargetHeader};
 
 /// So many may wait to be reset; what comes beyond that is forgotten.
 const MAX_STRAYS: usize = 1024;
@@ -32,18 +32,7 @@ impl Strays {
 /// `<SEQ=SEG.ACK><CTL=RST>`, back to where the header came from.
 fn emit_reset(header: &TargetHeader, buf: &mut Vec<u8>) -> Transmit {
     let flow = header.flow();
-    let spec = PacketSpec {
-        source: flow.client,
-        destination: flow.target,
-        ip: IpFields::default(),
-        identification: 0,
-        seq: header.0.ack,
-        ack: SeqNum::default(),
-        flags: Flags::RST,
-        window: Window::default(),
-        urgent: 0,
-        options: TcpOptions::default(),
-        payload: [&[], &[]],
-    };
+    let spec =
+        PacketSpec { seq: header.0.ack, flags: Flags::RST, ..PacketSpec::between(flow.client, flow.target) };
     Transmit { destination: flow.target.ip(), len: spec.emit(buf) }
 }

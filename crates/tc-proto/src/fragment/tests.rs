@@ -1,25 +1,7 @@
 use super::{FragmentRef, assemble};
-use crate::{Flags, IpFields, PacketRef, PacketSpec, ParseError, SeqNum, TcpOptions, Window};
+use crate::testing::packet;
+use crate::{PacketRef, ParseError};
 use proptest::prelude::*;
-
-fn packet(source: &str, destination: &str, payload: &[u8]) -> Vec<u8> {
-    let mut octets = Vec::new();
-    let spec = PacketSpec {
-        source: source.parse().unwrap(),
-        destination: destination.parse().unwrap(),
-        ip: IpFields::default(),
-        identification: 7,
-        seq: SeqNum::new(100),
-        ack: SeqNum::new(200),
-        flags: Flags::ACK,
-        window: Window::new(1000),
-        urgent: 0,
-        options: TcpOptions::default(),
-        payload: [payload, b""],
-    };
-    spec.emit(&mut octets);
-    octets
-}
 
 fn ipv4(payload: &[u8]) -> Vec<u8> {
     packet("10.0.0.1:4000", "10.0.0.2:80", payload)

@@ -1,24 +1,9 @@
 use super::{Direction, Frame, Header, LinkError, LinkType};
-use crate::{Flags, IpFields, PacketRef, PacketSpec, SeqNum, TcpOptions, Window};
+use crate::PacketRef;
 
 /// A TCP packet with five octets.
 pub(super) fn packet(source: &str, destination: &str) -> Vec<u8> {
-    let mut octets = Vec::new();
-    let spec = PacketSpec {
-        source: source.parse().unwrap(),
-        destination: destination.parse().unwrap(),
-        ip: IpFields::default(),
-        identification: 1,
-        seq: SeqNum::new(100),
-        ack: SeqNum::new(200),
-        flags: Flags::ACK,
-        window: Window::new(1000),
-        urgent: 0,
-        options: TcpOptions::default(),
-        payload: [b"hello", b""],
-    };
-    spec.emit(&mut octets);
-    octets
+    crate::testing::packet(source, destination, b"hello")
 }
 
 fn ipv4() -> Vec<u8> {

@@ -1,7 +1,7 @@
 //! Captures for tests: what tcpdump would write.
 
 use std::time::Duration;
-use tc_proto::{DatagramSpec, Flags, IpFields, PacketSpec, SeqNum, TcpOptions, Window};
+use tc_proto::{DatagramSpec, Flags, IpFields, PacketSpec, SeqNum, Window};
 
 /// The byte order and the unit of time of a pcap file, as its magic number.
 #[derive(Clone, Copy, Debug)]
@@ -102,22 +102,16 @@ fn len(frame: &[u8]) -> u32 {
 
 /// A packet of TCP.
 pub(super) fn tcp(source: &str, destination: &str, flags: Flags, payload: &[u8]) -> Vec<u8> {
-    let mut octets = Vec::new();
     let spec = PacketSpec {
-        source: source.parse().unwrap(),
-        destination: destination.parse().unwrap(),
-        ip: IpFields::default(),
         identification: 1,
         seq: SeqNum::new(100),
         ack: SeqNum::new(200),
         flags,
         window: Window::new(1000),
-        urgent: 0,
-        options: TcpOptions::default(),
         payload: [payload, b""],
+        ..PacketSpec::between(source.parse().unwrap(), destination.parse().unwrap())
     };
-    spec.emit(&mut octets);
-    octets
+    spec.octets()
 }
 
 /// A packet of UDP.
