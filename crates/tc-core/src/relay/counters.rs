@@ -1,6 +1,5 @@
 //! What the relay counts.
 
-use std::fmt;
 use tc_proto::ParseError;
 
 /// One counter for each outcome, since the start.
@@ -101,51 +100,5 @@ impl Counters {
     #[must_use]
     pub const fn returned(&self) -> u64 {
         self.forwarded + self.held_delivered + self.datagrams_returned
-    }
-
-    /// Why responses and tunnels did not go the usual way: name and count.
-    fn exceptions(&self) -> [(&'static str, u64); 27] {
-        [
-            ("held", self.held),
-            ("held late", self.held_delivered),
-            ("held superseded", self.held_superseded),
-            ("held expired", self.held_expired),
-            ("held displaced", self.held_displaced),
-            ("held refused", self.held_refused),
-            ("truncated", self.dropped_truncated),
-            ("bad header length", self.dropped_header_length),
-            ("bad ip version", self.dropped_ip_version),
-            ("udp", self.datagrams),
-            ("udp not routed", self.datagrams_unrouted),
-            ("not tcp", self.dropped_not_tcp),
-            ("fragments", self.dropped_fragment),
-            ("lost with tunnel", self.lost_with_tunnel),
-            ("routes renewed", self.routes_renewed),
-            ("routes taken over", self.routes_taken_over),
-            ("routes removed", self.routes_removed),
-            ("routes closed", self.routes_closed),
-            ("routes idle", self.routes_idle),
-            ("routes evicted", self.routes_evicted),
-            ("routes orphaned", self.routes_orphaned),
-            ("removals unknown", self.removals_unknown),
-            ("routes refused", self.routes_refused),
-            ("tunnels not allowed", self.tunnels_not_allowed),
-            ("tunnels with wrong key", self.tunnels_wrong_key),
-            ("tunnels displaced", self.tunnels_displaced),
-            ("tunnels cut", self.tunnels_refused + self.tunnels_silent + self.tunnels_slow),
-        ]
-    }
-}
-
-impl fmt::Display for Counters {
-    /// One line: the original's figures, then each other reason that occurred.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { responses, passed, routes_announced, frames, .. } = self;
-        write!(f, "total resp packs:{}, all:{responses}, route:{routes_announced}", self.returned())?;
-        write!(f, ", sock write cnt:{frames}, passed:{passed}")?;
-        for (name, count) in self.exceptions().into_iter().filter(|(_, count)| *count > 0) {
-            write!(f, ", {name}:{count}")?;
-        }
-        Ok(())
     }
 }

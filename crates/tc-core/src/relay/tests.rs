@@ -389,15 +389,3 @@ fn many_headers_are_written_in_bounded_pieces_of_whole_frames() {
     assert_eq!(pieces, [64 * 1026, 64 * 1026, 28 * 1026 + 2 + 4 * 64]);
     assert_eq!(bench.relay.counters().frames, 64 + 64 + 29);
 }
-
-#[test]
-fn the_counters_print_as_one_line_with_only_the_reasons_that_occurred() {
-    let mut bench = bench();
-    bench.announce(ONE, flow(1));
-    bench.respond(flow(1), Flags::PSH, 1);
-    bench.take(b"short");
-    assert_eq!(
-        bench.relay.counters().to_string(),
-        "total resp packs:1, all:2, route:1, sock write cnt:0, passed:0, bad ip version:1"
-    );
-}
