@@ -8,10 +8,11 @@ mod outbox;
 
 use crate::config::ReplayConfig;
 use crate::counters::DatagramCounters;
+use crate::table::Table;
 use crate::{ClientPool, Transmit};
 use outbox::Outbox;
 use slab::Slab;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tc_proto::tunnel::TargetDatagram;
@@ -54,8 +55,8 @@ struct Exchange {
 #[derive(Debug)]
 pub(crate) struct Datagrams {
     exchanges: Slab<Exchange>,
-    by_origin: HashMap<Origin, usize>,
-    by_flow: HashMap<Flow, usize>,
+    by_origin: Table<Origin, usize>,
+    by_flow: Table<Flow, usize>,
     /// The end of each flow's period, the earliest first. Each flow stands here once.
     periods: VecDeque<(Instant, usize)>,
     max_flows: usize,
@@ -68,8 +69,8 @@ impl Datagrams {
         let room = config.max_octets / MEMORY_SHARE / FLOW_OCTETS;
         Self {
             exchanges: Slab::new(),
-            by_origin: HashMap::new(),
-            by_flow: HashMap::new(),
+            by_origin: Table::default(),
+            by_flow: Table::default(),
             periods: VecDeque::new(),
             max_flows: room.clamp(1, config.max_sessions.max(1)),
             outbox: Outbox::default(),

@@ -7,8 +7,9 @@
 mod partial;
 
 use crate::counters::ReassemblyCounters;
+use crate::table::Table;
 use partial::{Added, Partial};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use tc_proto::fragment::{FragmentRef, PacketId};
 
@@ -34,7 +35,7 @@ impl Default for ReassemblyLimits {
 #[derive(Debug, Default)]
 pub struct Reassembler {
     limits: ReassemblyLimits,
-    packets: HashMap<PacketId, Partial>,
+    packets: Table<PacketId, Partial>,
     /// By the number of their birth.
     by_age: BTreeMap<u64, PacketId>,
     born: u64,

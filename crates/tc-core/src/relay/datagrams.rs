@@ -1,7 +1,7 @@
 //! Who hears of the datagrams of which target.
 
 use super::{Relay, TunnelId};
-use std::collections::HashMap;
+use crate::table::Table;
 use std::net::SocketAddr;
 use tc_proto::tunnel::{DatagramRoute, TargetDatagram};
 use tc_proto::{DatagramRef, Flow};
@@ -12,7 +12,7 @@ const MAX_TARGETS: usize = 256;
 /// All routes of datagrams: of each target, at most one for each tunnel.
 #[derive(Debug, Default)]
 pub(super) struct DatagramRoutes {
-    by_target: HashMap<SocketAddr, Vec<(TunnelId, DatagramRoute)>>,
+    by_target: Table<SocketAddr, Vec<(TunnelId, DatagramRoute)>>,
 }
 
 impl DatagramRoutes {

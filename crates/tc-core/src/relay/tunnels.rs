@@ -2,7 +2,8 @@
 
 use super::wire::{Batch, Wire};
 use super::{RelayConfig, TunnelId};
-use std::collections::{HashMap, VecDeque};
+use crate::table::Table;
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use tc_proto::tunnel::auth::{Challenge, Nonce};
 use tc_proto::tunnel::{DecodeError, Message, MessageDecoder, Response, TargetDatagram};
@@ -97,6 +98,15 @@ impl Tunnel {
         }
     }
 
+    /// The same for what needs room for so many octets, of `max` that may wait.
+    fn push_within(&mut self, max: usize, octets: usize, write: impl FnOnce(&mut Batch)) -> Queued {
+        if self.pending + octets > max {
+            return Queued::Overflow { octets: self.pending };
+        }
+        self.push(write);
+        Queued::Waits
+    }
+
     /// Appends one batch and says how many frames it was.
     fn write_batch(&mut self, per_frame: usize, out: &mut Vec<u8>) -> Option<u64> {
         let mut batch = match self.batches.pop_front() {
@@ -120,7 +130,7 @@ impl Tunnel {
 /// All tunnels.
 #[derive(Debug)]
 pub(super) struct Tunnels {
-    by_id: HashMap<TunnelId, Tunnel>,
+    by_id: Table<TunnelId, Tunnel>,
     ready: VecDeque<TunnelId>,
     /// Tunnels whose hand-shake is not over, the oldest first.
     half_open: VecDeque<TunnelId>,
@@ -132,7 +142,7 @@ pub(super) struct Tunnels {
 impl Tunnels {
     pub(super) fn new(config: &RelayConfig) -> Self {
         Self {
-            by_id: HashMap::new(),
+            by_id: Table::default(),
             ready: VecDeque::new(),
             half_open: VecDeque::new(),
             max_pending: config.max_pending,
@@ -210,44 +220,37 @@ impl Tunnels {
 
     /// Queues what is no header: a part of the hand-shake.
     pub(super) fn queue(&mut self, id: TunnelId, write: impl FnOnce(&mut Vec<u8>)) {
-        if let Some(tunnel) = self.by_id.get_mut(&id) {
+        self.queue_for(id, |tunnel, _| {
             tunnel.push(|batch| write(&mut batch.octets));
-            self.notice(id);
-        }
+            Queued::Waits
+        });
     }
 
     pub(super) fn queue_header(&mut self, id: TunnelId, response: &Response<'_>, mss: usize) -> Queued {
-        let Some(tunnel) = self.by_id.get(&id) else { return Queued::NoTunnel };
-        let (wire, payload) = (tunnel.wire, tunnel.payload);
-        self.queue_within(id, wire.least(payload), |batch| wire.queue(response, payload, mss, batch))
+        self.queue_for(id, |tunnel, max| {
+            let (wire, payload) = (tunnel.wire, tunnel.payload);
+            tunnel.push_within(max, wire.least(payload), |batch| wire.queue(response, payload, mss, batch))
+        })
     }
 
     /// Version 2 has datagrams, and nobody asks for them in version 1.
     pub(super) fn queue_datagram(&mut self, id: TunnelId, datagram: &TargetDatagram) -> Queued {
-        self.queue_within(id, TargetDatagram::MAX_LEN, |batch| {
-            datagram.write(&mut batch.octets);
-            batch.headers += 1;
+        self.queue_for(id, |tunnel, max| {
+            tunnel.push_within(max, TargetDatagram::MAX_LEN, |batch| {
+                datagram.write(&mut batch.octets);
+                batch.headers += 1;
+            })
         })
     }
 
-    /// Queues what needs room for so many octets.
-    fn queue_within(&mut self, id: TunnelId, octets: usize, write: impl FnOnce(&mut Batch)) -> Queued {
+    /// Queues something for a tunnel, which is then named to the driver. `push` gets the octets that may wait.
+    fn queue_for(&mut self, id: TunnelId, push: impl FnOnce(&mut Tunnel, usize) -> Queued) -> Queued {
         let Some(tunnel) = self.by_id.get_mut(&id) else { return Queued::NoTunnel };
-        if tunnel.pending + octets > self.max_pending {
-            return Queued::Overflow { octets: tunnel.pending };
-        }
-        tunnel.push(write);
-        self.notice(id);
-        Queued::Waits
-    }
-
-    fn notice(&mut self, id: TunnelId) {
-        if let Some(tunnel) = self.by_id.get_mut(&id)
-            && tunnel.notice == Notice::Due
-        {
-            tunnel.notice = Notice::Given;
+        let queued = push(tunnel, self.max_pending);
+        if queued == Queued::Waits && std::mem::replace(&mut tunnel.notice, Notice::Given) == Notice::Due {
             self.ready.push_back(id);
         }
+        queued
     }
 
     pub(super) fn poll_ready(&mut self) -> Option<TunnelId> {
