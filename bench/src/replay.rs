@@ -6,9 +6,9 @@ use tc_core::{ClientPool, Mapping, ReplayConfig, Replayer, RouteScope};
 use tc_proto::{Flags, PacketRef, SeqNum, TargetHeader};
 
 /// Octets of a request.
-pub const REQUEST: usize = 400;
+const REQUEST: usize = 400;
 /// Octets of an answer.
-pub const ANSWER: usize = 1000;
+const ANSWER: usize = 1000;
 /// The time from one request to the next, of whatever client.
 const STEP: Duration = Duration::from_micros(200);
 
@@ -69,18 +69,6 @@ impl Replay {
         replay
     }
 
-    /// The number of connections.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.connections.len()
-    }
-
-    /// Whether there are no connections.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.connections.is_empty()
-    }
-
     /// A new client connects, and has its first request answered.
     pub fn open(&mut self) {
         let number = self.connections.len();
@@ -123,7 +111,7 @@ impl Replay {
         self.now = until;
     }
 
-    /// Until when [`pass`](Self::pass) has something to do, if ever.
+    /// After how much time [`pass`](Self::pass) has something to do, if ever.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Duration> {
         self.replayer.poll_timeout().map(|(deadline, _)| deadline.saturating_duration_since(self.now))

@@ -31,7 +31,7 @@ fn requests_over_open_connections_take_no_memory() {
 fn requests_after_silence_take_no_memory() {
     let mut replay = Replay::with_connections(SESSIONS);
     let silence = Duration::from_millis(100);
-    let mut round = |replay: &mut Replay| {
+    let round = |replay: &mut Replay| {
         for number in scattered().step_by(10) {
             replay.request(number);
             replay.pass(silence);
@@ -47,7 +47,7 @@ fn requests_after_silence_take_no_memory() {
 #[test]
 fn responses_take_no_memory() {
     let mut returns = Returns::with_routes(SESSIONS);
-    let mut round = |returns: &mut Returns| {
+    let round = |returns: &mut Returns| {
         for (turn, number) in scattered().enumerate() {
             returns.respond(number);
             if turn % 10 == 0 {
