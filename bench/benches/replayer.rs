@@ -1,7 +1,7 @@
 //! One keep-alive request: what is captured of it, its replay, and the target's answer.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use tc_bench::Replay;
+use tc_bench::{Replay, scale};
 
 /// Connections that have requests beside those that are idle.
 const ACTIVE: usize = 20;
@@ -19,9 +19,10 @@ fn idle(criterion: &mut Criterion) {
 fn measure(criterion: &mut Criterion, name: &str, counts: &[usize], active: impl Fn(usize) -> usize) {
     let mut group = criterion.benchmark_group(name);
     group.throughput(Throughput::Elements(1));
-    for &count in counts {
+    for &name in counts {
+        let count = scale(name);
         let mut replay = None;
-        group.bench_function(count.to_string(), |bencher| {
+        group.bench_function(name.to_string(), |bencher| {
             let replay = replay.get_or_insert_with(|| Replay::with_connections(count));
             let mut turns = (0..active(count)).map(|turn| turn * 7919 % count).cycle();
             bencher.iter(|| turns.next().into_iter().for_each(|number| replay.request(number)));

@@ -31,3 +31,11 @@ pub fn client(number: usize) -> SocketAddr {
     let port = u16::try_from(10_000 + number % PORTS).unwrap_or(u16::MAX);
     (address, port).into()
 }
+
+/// How many sessions or routes a benchmark makes: so many when it is measured, by `cargo bench`, and no more than a thousand
+/// when it is tried out, by `cargo test`.
+#[must_use]
+pub fn scale(count: usize) -> usize {
+    let measured = std::env::args().any(|argument| argument == "--bench");
+    if measured { count } else { count.min(1000) }
+}
