@@ -2,6 +2,7 @@
 //! measurements of the parts work with them.
 #![expect(
     clippy::expect_used,
+    clippy::missing_panics_doc,
     reason = "a measurement stops, with a message, at the first thing that is not as it should be"
 )]
 
