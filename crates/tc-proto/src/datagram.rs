@@ -1,9 +1,11 @@
 //! UDP datagrams: borrowed and validated once, and the way back.
 
+use crate::checksum::Sum;
 use crate::emit::ip::{Ipv4Header, Ipv6Header, Place};
 use crate::packet::ip::{IpPacket, truncated};
 use crate::{IpFields, Layer, ParseError, Transport};
-use pnet::packet::udp::{MutableUdpPacket, UdpPacket, ipv4_checksum, ipv6_checksum};
+use pnet::packet::Packet;
+use pnet::packet::udp::{MutableUdpPacket, UdpPacket};
 use std::net::{IpAddr, SocketAddr};
 
 pub(crate) const UDP_HEADER_LEN: usize = 8;
@@ -154,15 +156,9 @@ impl DatagramSpec<'_> {
         udp.set_source(self.source.port());
         udp.set_destination(self.destination.port());
         udp.set_length(len);
-        let checksum = match (self.source.ip(), self.destination.ip()) {
-            (IpAddr::V4(source), IpAddr::V4(destination)) => {
-                ipv4_checksum(&udp.to_immutable(), &source, &destination)
-            }
-            (IpAddr::V6(source), IpAddr::V6(destination)) => {
-                ipv6_checksum(&udp.to_immutable(), &source, &destination)
-            }
-            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => 0,
-        };
+        let (source, destination) = (self.source.ip(), self.destination.ip());
+        let pseudo = Sum::of_pseudo_header(source, destination, Transport::Udp, usize::from(len));
+        let checksum = pseudo.and(Sum::of(udp.packet())).checksum();
         // Zero would mean that there is none (RFC 768).
         udp.set_checksum(if checksum == 0 { u16::MAX } else { checksum });
         octets

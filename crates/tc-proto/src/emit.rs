@@ -1,8 +1,9 @@
 //! From facts to octets.
 
+use crate::checksum::Sum;
 use crate::{Flags, SeqNum, TcpOptions, Transport, Window};
 use ip::{Ipv4Header, Ipv6Header, Place};
-use pnet::packet::tcp::{MutableTcpPacket, TcpPacket, ipv4_checksum, ipv6_checksum};
+use pnet::packet::tcp::MutableTcpPacket;
 use std::net::{IpAddr, SocketAddr};
 
 pub(crate) mod ip;
@@ -95,9 +96,13 @@ impl PacketSpec<'_> {
         let len = packet.len();
         let (ip, tcp) = packet.split_at_mut(ip_header_len);
         self.fill_tcp_header(tcp);
+        let pseudo = Sum::of_pseudo_header(addresses.0, addresses.1, Transport::Tcp, tcp.len());
+        let checksum = pseudo.and(Sum::of(tcp)).checksum();
+        if let Some(mut tcp) = MutableTcpPacket::new(tcp) {
+            tcp.set_checksum(checksum);
+        }
         match addresses {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {
-                set_checksum(tcp, |view| ipv4_checksum(view, &source, &destination));
                 let header = Ipv4Header {
                     source,
                     destination,
@@ -109,7 +114,6 @@ impl PacketSpec<'_> {
                 header.fill(ip, len);
             }
             (IpAddr::V6(source), IpAddr::V6(destination)) => {
-                set_checksum(tcp, |view| ipv6_checksum(view, &source, &destination));
                 let next_header = Transport::Tcp.protocol();
                 Ipv6Header { source, destination, ip: self.ip, next_header }.fill(ip, tcp.len());
             }
@@ -133,13 +137,6 @@ impl PacketSpec<'_> {
         tcp.set_flags(self.flags.bits());
         tcp.set_window(self.window.field());
         tcp.set_urgent_ptr(self.urgent);
-    }
-}
-
-fn set_checksum(octets: &mut [u8], sum: impl FnOnce(&TcpPacket<'_>) -> u16) {
-    let Some(checksum) = TcpPacket::new(octets).map(|view| sum(&view)) else { return };
-    if let Some(mut tcp) = MutableTcpPacket::new(octets) {
-        tcp.set_checksum(checksum);
     }
 }
 

@@ -8,12 +8,14 @@
 //!   target, as intercept returns it.
 //! - [`PacketRef`]: borrowed octets of one IP packet, validated once. [`PacketSpec`]: the way back, from facts to
 //!   octets with correct checksums. [`DatagramRef`] and [`DatagramSpec`]: the same for UDP.
+//! - [`checksum`]: the checksum of all of them.
 //! - [`fragment`]: fragments of IP packets.
 //! - [`link`]: from the frames of a capture to the IP packets in them.
 //! - [`tunnel`]: the messages on TCP port 36524.
 //! - [`PortShare`]: which of several workers a client belongs to.
 #![forbid(unsafe_code)]
 
+pub mod checksum;
 mod datagram;
 mod emit;
 mod flags;
