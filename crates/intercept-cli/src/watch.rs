@@ -25,7 +25,8 @@ impl Watch {
         token: Token,
         registry: &Registry,
     ) -> io::Result<Self> {
-        let watch = Self { descriptors, token, alertness: Alertness::Awake, pacer: Pacer::new(now) };
+        let watch =
+            Self { descriptors, token, alertness: Alertness::Awake, pacer: Pacer::new(now, Pacer::SHORTEST) };
         watch.apply(Alertness::Awake, registry)?;
         Ok(watch)
     }
@@ -45,7 +46,7 @@ impl Watch {
         }
         match self.alertness {
             Alertness::Awake => Readiness::Drained,
-            Alertness::Napping => Readiness::RetryAt(now + Pacer::NAP),
+            Alertness::Napping => Readiness::RetryAt(now + self.pacer.nap()),
         }
     }
 

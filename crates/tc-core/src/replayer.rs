@@ -15,7 +15,7 @@ use crate::counters::Counters;
 use crate::datagram::Datagrams;
 use crate::deadlines::Deadlines;
 use crate::reassembly::Reassembler;
-use crate::session::{Context, StoragePool};
+use crate::session::{Context, Lag, StoragePool};
 use crate::table::Table;
 use crate::{ClientPool, Mapping, ReplayConfig, Timer, Waiting};
 use entry::{Connection, Entry, RouteState, SESSION_OCTETS};
@@ -74,8 +74,8 @@ pub struct Replayer {
     octets: usize,
     /// Sessions that are busy.
     busy: usize,
-    /// Sessions whose clients are ahead of their replay.
-    behind: usize,
+    /// Sessions by what holds them up.
+    lagging: [usize; Lag::COUNT],
     /// When the first packet was captured.
     started: Option<Instant>,
     counters: Counters,
@@ -109,7 +109,7 @@ impl Replayer {
             datagrams,
             octets: 0,
             busy: 0,
-            behind: 0,
+            lagging: [0; Lag::COUNT],
             started: None,
             counters: Counters::default(),
             comparison: config.compare.map(|config| Box::new(Comparison::new(config))),
@@ -137,7 +137,13 @@ impl Replayer {
     /// Whether a client is ahead of its replay by more than a request: then the target's next word is waited for.
     #[must_use]
     pub const fn is_behind(&self) -> bool {
-        self.behind > 0
+        self.lagging[Lag::Answer as usize] > 0
+    }
+
+    /// Whether an upload waits for room in a window: the target's acknowledgments may wait for each other, but not long.
+    #[must_use]
+    pub const fn is_throttled(&self) -> bool {
+        self.lagging[Lag::Window as usize] > 0
     }
 
     /// The client's port belongs to another connection from here on; the session finishes by itself.
@@ -354,9 +360,9 @@ impl Replayer {
         entry.session.give_back_storage(&mut self.storage);
         self.account(index);
         let Some(entry) = self.entries.get_mut(index) else { return };
-        let behind = entry.session.is_behind();
-        let was_behind = std::mem::replace(&mut entry.behind, behind);
-        self.behind = self.behind + usize::from(behind) - usize::from(was_behind);
+        self.lagging[entry.lag as usize] -= 1;
+        entry.lag = entry.session.lag();
+        self.lagging[entry.lag as usize] += 1;
         if entry.session.is_silent() {
             self.silent.insert(entry.born);
         }
@@ -370,7 +376,7 @@ impl Replayer {
         self.end_compared(&mut entry);
         self.octets -= entry.octets;
         self.busy -= usize::from(entry.busy);
-        self.behind -= usize::from(entry.behind);
+        self.lagging[entry.lag as usize] -= 1;
         self.deadlines.stop(index);
         self.by_age.remove(&entry.born);
         self.silent.remove(&entry.born);

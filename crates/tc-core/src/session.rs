@@ -73,6 +73,8 @@ struct Synchronized {
     confirmed: bool,
     /// Whether an acknowledgment must go out at once.
     ack_now: bool,
+    /// How long acknowledgments may wait.
+    ack_pace: AckPace,
     /// What the target has said since the latest request.
     said: Said,
     /// What the next captured octets wait for.
@@ -83,12 +85,73 @@ struct Synchronized {
     active: Instant,
 }
 
+/// What of the target holds up a replay that is behind its client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Lag {
+    /// Nothing: it is not behind.
+    #[default]
+    None,
+    /// An acknowledgment: an upload fills the window. Windows grow with what they are too small for.
+    Window,
+    /// An answer.
+    Answer,
+}
+
+impl Lag {
+    /// How many there are.
+    pub(crate) const COUNT: usize = 3;
+}
+
 /// What the target has said since some moment.
 #[derive(Clone, Copy, Debug, Default)]
 struct Said {
     octets: usize,
     /// Whether the last of them were pushed.
     pushed: bool,
+}
+
+/// What is known of whether the target waits for our acknowledgments. One that does has an answer in several small
+/// writes and Nagle's algorithm on (RFC 9293, section 3.7.4): what comes next of the answer comes behind the
+/// acknowledgment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum AckPace {
+    /// Nothing.
+    #[default]
+    Unknown,
+    /// An acknowledgment went out late, and nothing came since.
+    Watched,
+    /// The last late acknowledgment was followed by a request: nobody had waited for it.
+    Patient,
+    /// Something once came behind a late acknowledgment, or again because there was none.
+    Prompt,
+}
+
+impl AckPace {
+    /// An acknowledgment that had waited goes out, alone.
+    fn on_late_ack(&mut self) {
+        if *self != Self::Prompt {
+            *self = Self::Watched;
+        }
+    }
+
+    /// The target says something; whether it has the latest request by then.
+    fn on_text(&mut self, has_request: bool) {
+        if *self == Self::Watched || (*self == Self::Patient && !has_request) {
+            *self = Self::Prompt;
+        }
+    }
+
+    /// The target repeats itself: it misses an acknowledgment.
+    fn on_repetition(&mut self) {
+        *self = Self::Prompt;
+    }
+
+    /// A request goes out.
+    fn on_request(&mut self) {
+        if *self == Self::Watched {
+            *self = Self::Patient;
+        }
+    }
 }
 
 impl Synchronized {
@@ -253,13 +316,13 @@ impl Session {
         wait.or_else(|| self.stream.has_hole().then_some(Waiting::Hole))
     }
 
-    /// Whether more than the next request waits for the target, or an upload does.
-    pub(crate) fn is_behind(&self) -> bool {
-        let State::Synchronized(sync) = &self.state else { return false };
+    /// What of the target holds up more than the next request.
+    pub(crate) fn lag(&self) -> Lag {
+        let State::Synchronized(sync) = &self.state else { return Lag::None };
         match sync.wait {
-            Some(Wait::Answer(turn)) => self.stream.last_turn().is_some_and(|last| last > turn),
-            Some(Wait::Window | Wait::CongestionWindow) => true,
-            Some(Wait::Delivery | Wait::Quiet(_)) | None => false,
+            Some(Wait::Answer(turn)) if self.stream.last_turn().is_some_and(|last| last > turn) => Lag::Answer,
+            Some(Wait::Window | Wait::CongestionWindow) => Lag::Window,
+            Some(Wait::Answer(_) | Wait::Delivery | Wait::Quiet(_)) | None => Lag::None,
         }
     }
 

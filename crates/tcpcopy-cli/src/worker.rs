@@ -30,6 +30,8 @@ const MAX_EVENTS: usize = 256;
 /// Captured packets that are taken before the other sources have their turn. Taking them is cheap, and what the kernel
 /// has no more room for is lost.
 const MAX_PACKETS: usize = 2048;
+/// The most that a captured packet is late. Requests keep their order and their distances but for this.
+const LONGEST_NAP: Duration = Duration::from_millis(8);
 /// A wait is never longer.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
@@ -48,6 +50,8 @@ pub(crate) struct Worker {
     unsent: bool,
     /// Captured packets and headers that were counted by the last turn.
     taken: u64,
+    /// Whether the last turn took any.
+    productive: bool,
     replayer: Replayer,
     tunnels: Tunnels,
     orders: Orders,
@@ -76,10 +80,11 @@ impl Worker {
             answers,
             capture_readiness: Readiness::Ready,
             alertness: Alertness::Awake,
-            pacer: Pacer::new(now),
+            pacer: Pacer::new(now, LONGEST_NAP),
             outlet,
             unsent: false,
             taken: 0,
+            productive: false,
             replayer,
             tunnels,
             orders,
@@ -118,6 +123,7 @@ impl Worker {
         let counters = self.replayer.counters();
         let taken = counters.captured.packets + counters.target.headers;
         let fresh = taken - std::mem::replace(&mut self.taken, taken);
+        self.productive = fresh > 0;
         let alertness = self.pacer.record(now, usize::try_from(fresh).unwrap_or(usize::MAX));
         // What fails is tried again at the next turn; until then, all goes on as before.
         if alertness != self.alertness && watch(&*self.capture, alertness, self.poll.registry()).is_ok() {
@@ -148,10 +154,9 @@ impl Worker {
     /// Waits until something is to be done; whether there may be orders.
     fn wait(&mut self, events: &mut Events, now: Instant) -> Result<bool, Error> {
         let mut patience = self.patience(now);
-        // While no replay is held up and nobody asks how long the target takes, its headers may wait like the captured packets.
-        let may_wait = !self.replayer.is_behind() && self.answers.is_none();
-        if self.alertness == Alertness::Napping && may_wait && !patience.is_zero() {
-            std::thread::sleep(patience.min(Pacer::NAP));
+        if let Some(nap) = self.nap().filter(|_| !patience.is_zero()) {
+            // Timers may be late by a nap as well: one each few packets would be an alarm each few packets.
+            std::thread::sleep(nap);
             patience = Duration::ZERO;
         }
         match self.poll.poll(events, Some(patience)) {
@@ -168,6 +173,20 @@ impl Worker {
             }
         }
         Ok(ordered)
+    }
+
+    /// How long to look at nothing at all.
+    fn nap(&self) -> Option<Duration> {
+        // Somebody asks how long the target takes, or its next word is waited for.
+        if self.answers.is_some() || self.replayer.is_behind() {
+            return None;
+        }
+        let napping = self.alertness == Alertness::Napping;
+        if self.replayer.is_throttled() {
+            // Acknowledgments come one for each few segments; whoever finds none waits for the next.
+            return (napping || self.productive).then_some(Pacer::SHORTEST);
+        }
+        napping.then(|| self.pacer.nap())
     }
 
     /// How long to wait for mio at most.
@@ -226,7 +245,7 @@ impl Worker {
     fn captured_all(&self, now: Instant) -> Readiness {
         match self.alertness {
             Alertness::Awake => Readiness::Drained,
-            Alertness::Napping => Readiness::RetryAt(now + Pacer::NAP),
+            Alertness::Napping => Readiness::RetryAt(now + self.pacer.nap()),
         }
     }
 

@@ -1,6 +1,6 @@
 //! A session and what the replayer keeps about it.
 
-use crate::session::Session;
+use crate::session::{Lag, Session};
 use std::net::SocketAddr;
 
 /// Memory that a session takes apart from captured data: itself, its connection to the target, and its places in
@@ -37,8 +37,8 @@ pub(super) struct Entry {
     pub(super) ready: bool,
     /// Whether the client's port belongs to another session.
     pub(super) detached: bool,
-    /// Whether the client is ahead of its replay by more than a request.
-    pub(super) behind: bool,
+    /// What holds up its replay.
+    pub(super) lag: Lag,
     /// The part of the replayer's memory that was counted for it.
     pub(super) octets: usize,
     /// Whether it was counted among the busy ones.
@@ -57,7 +57,7 @@ impl Entry {
             detached: false,
             octets: 0,
             busy: false,
-            behind: false,
+            lag: Lag::None,
         }
     }
 }

@@ -168,6 +168,7 @@ impl Replayer {
         }
         self.born += 1;
         let entry = Entry::new(arrival.connection, arrival.target, self.born, session);
+        self.lagging[entry.lag as usize] += 1;
         let index = self.entries.insert(entry);
         self.by_connection.insert(arrival.connection, index);
         self.by_age.insert(self.born, index);

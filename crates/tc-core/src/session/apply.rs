@@ -4,15 +4,17 @@ use super::classify::Disposition;
 use super::emitter::Emitter;
 use super::receiver::{Receiver, Text};
 use super::sender::{Acked, Sender};
-use super::{Context, LINGER, Reset, Said, Session, State, Synchronized};
+use super::{AckPace, Context, LINGER, Reset, Said, Session, State, Synchronized};
 use crate::CloseReason;
 use crate::timer::Timer;
 use std::time::Duration;
 use tc_proto::{Flags, Segment, TargetHeader, WindowScale};
 
 /// How long an acknowledgment of data may wait for something that carries it (RFC 9293, section 3.8.6.3 allows
-/// half a second).
+/// half a second), while the target may be waiting for it.
 const ACK_DELAY: Duration = Duration::from_millis(40);
+/// The same once the target was seen not to wait for it. Less than hosts wait before they retransmit.
+const PATIENT_ACK_DELAY: Duration = Duration::from_millis(120);
 /// The same for the SYN-ACK, that the target's application learns of the connection.
 const HANDSHAKE_ACK_DELAY: Duration = Duration::from_millis(10);
 /// The segment size of a target that names none (RFC 9293, section 3.7.1).
@@ -62,7 +64,10 @@ impl Session {
 
     fn acknowledge_now(&mut self) {
         match &mut self.state {
-            State::Synchronized(sync) => sync.ack_now = true,
+            State::Synchronized(sync) => {
+                sync.ack_now = true;
+                sync.ack_pace.on_repetition();
+            }
             State::Lingering { ack_now, .. } => *ack_now = true,
             State::Idle | State::Routing | State::SynSent(_) | State::Closed => {}
         }
@@ -103,6 +108,7 @@ impl Session {
             answered: self.first_turn,
             confirmed: false,
             ack_now: false,
+            ack_pace: AckPace::default(),
             said: Said::default(),
             wait: None,
             probe: false,
@@ -154,6 +160,8 @@ impl Session {
     fn on_text(&mut self, cx: &mut Context<'_>, segment: &Segment) {
         let State::Synchronized(sync) = &mut self.state else { return };
         sync.active = cx.now;
+        let has_request = sync.sent_turn.is_some_and(|(_, begin)| segment.ack.after(begin));
+        sync.ack_pace.on_text(has_request);
         sync.said.octets += segment.payload_len;
         sync.said.pushed = segment.flags.contains(Flags::PSH);
         if segment.payload_len > 0 {
@@ -163,7 +171,8 @@ impl Session {
         if sync.rcv.owes_acknowledgment(named) || sync.rcv.is_closed() {
             sync.ack_now = true;
         } else {
-            self.timers.set_if_unset(Timer::DelayedAck, cx.now + ACK_DELAY);
+            let delay = if sync.ack_pace == AckPace::Patient { PATIENT_ACK_DELAY } else { ACK_DELAY };
+            self.timers.set_if_unset(Timer::DelayedAck, cx.now + delay);
         }
     }
 

@@ -15,6 +15,9 @@ impl Session {
         let admission = due(&mut self.timers, Timer::Admission);
         if let (State::Synchronized(sync), true) = (&mut self.state, delayed_ack) {
             sync.ack_now = true;
+            if sync.said.octets > 0 {
+                sync.ack_pace.on_late_ack();
+            }
         }
         if retransmit {
             self.on_retransmit_timeout(cx);

@@ -128,6 +128,7 @@ impl Synchronized {
         {
             self.sent_turn = Some((segment.turn, seq));
             self.said = Said::default();
+            self.ack_pace.on_request();
             cx.counters.requests.sent += 1;
         }
         cx.counters.sent.probes += u64::from(std::mem::take(&mut self.probe));
