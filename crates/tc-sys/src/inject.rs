@@ -78,7 +78,7 @@ impl Injector {
     pub fn send(&mut self, batch: &PacketBatch) -> SendReport {
         let mut report = SendReport::default();
         let mut patience = Patience { waits: 4 };
-        let (ipv4, ipv6) = match &self.way {
+        let (ipv4, ipv6) = match &mut self.way {
             Way::Raw { ipv4, ipv6 } => (ipv4, ipv6),
             Way::Link(link) => {
                 link.send(batch, &mut patience, &mut report);

@@ -24,7 +24,6 @@ pub(super) enum RouteState {
 }
 
 /// A session and what the replayer keeps about it.
-#[expect(clippy::struct_excessive_bools, reason = "each is a place of its own in the replayer's books")]
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) connection: Connection,

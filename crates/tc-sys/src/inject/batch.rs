@@ -84,6 +84,19 @@ impl PacketBatch {
         })
     }
 
+    /// Where the packet at this place goes.
+    pub(super) fn destination_of(&self, index: usize) -> Option<IpAddr> {
+        self.packets.get(index).map(|entry| entry.destination)
+    }
+
+    /// The packet at this place.
+    pub(super) fn octets_of(&self, index: usize) -> Option<&[u8]> {
+        let end = self.packets.get(index)?.end;
+        let start =
+            index.checked_sub(1).and_then(|before| self.packets.get(before)).map_or(0, |entry| entry.end);
+        self.octets.get(start..end)
+    }
+
     /// The packets in their order, with where they go.
     pub fn iter(&self) -> impl Iterator<Item = (IpAddr, &[u8])> + Clone {
         let mut start = 0;

@@ -1,10 +1,12 @@
-//! Injection at the link layer: frames go to the next hop as they are made, past conntrack and the OUTPUT chain.
+//! Injection at the link layer: frames go to the next hop as they are made, past conntrack and the OUTPUT chain. Segments
+//! that follow each other go as one frame ([`offload`]).
 //!
 //! The next hop of each target is the one of the routing table, its address that of the kernel's neighbour table (ARP,
 //! neighbour discovery), looked up again from time to time. Both can change while the program runs.
 
 use std::io;
 use std::net::IpAddr;
+use std::ops::Range;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -14,14 +16,16 @@ use tracing::{info, warn};
 
 use super::batch::PacketBatch;
 use super::report::SendReport;
-use super::{Injector, Patience, send_all};
+use super::{Injector, Patience};
 use crate::SysError;
 use crate::capture::filter::Filter;
 use crate::syscall::{options, socket, transmit};
 use hop::Hop;
+use offload::{Run, VNET_HEADER};
 use table::RouteTable;
 
 mod hop;
+mod offload;
 mod table;
 
 /// How often the tables are looked up again.
@@ -50,6 +54,19 @@ pub(super) struct LinkInjector {
     table: RouteTable,
     hops: Vec<Hop>,
     next_refresh: Option<Instant>,
+    device: String,
+    /// Whether a frame may hold several segments; each begins with a header that says so, or not.
+    offloads: bool,
+    /// The frames of the batch that is being sent, and their heads.
+    frames: Vec<Frame>,
+    heads: Vec<u8>,
+}
+
+/// A frame: its head, and the packets behind that.
+#[derive(Debug)]
+struct Frame {
+    head: Range<usize>,
+    run: Run,
 }
 
 impl LinkInjector {
@@ -66,7 +83,17 @@ impl LinkInjector {
         socket::bind_packet(socket.as_fd(), 0, interface.index).map_err(failed("bind to"))?;
         let table = RouteTable::open(device, interface.index).map_err(failed("find next hops on"))?;
         let hops = targets.iter().map(|target| Hop::new(target, own)).collect();
-        let mut injector = Self { socket, table, hops, next_refresh: None };
+        let offloads = options::set(socket.as_fd(), libc::SOL_PACKET, options::PACKET_VNET_HDR, 1).is_ok();
+        let mut injector = Self {
+            socket,
+            table,
+            hops,
+            next_refresh: None,
+            device: device.to_owned(),
+            offloads,
+            frames: Vec::new(),
+            heads: Vec::new(),
+        };
         injector.find_all(device)?;
         Ok(injector)
     }
@@ -102,18 +129,79 @@ impl LinkInjector {
     }
 
     /// Sends the packets in their order; one to a host that is no target counts as `EHOSTUNREACH`.
-    pub(super) fn send(&self, batch: &PacketBatch, patience: &mut Patience, report: &mut SendReport) {
-        let header = |address: IpAddr| {
-            let hop = self.hops.iter().find(|hop| hop.target() == address)?;
-            Some(hop.header())
-        };
-        let strangers = batch.iter().filter(|(destination, _)| header(*destination).is_none()).count();
-        for _ in 0..strangers {
-            report.count(libc::EHOSTUNREACH);
+    pub(super) fn send(&mut self, batch: &PacketBatch, patience: &mut Patience, report: &mut SendReport) {
+        self.arrange(batch, 0, report);
+        if let Some(rest) = self.send_frames(batch, patience, report) {
+            self.switch_offload_off();
+            self.arrange(batch, rest, report);
+            self.send_frames(batch, patience, report);
         }
-        let frames = batch.iter().filter_map(|(destination, octets)| Some((header(destination)?, octets)));
+    }
+
+    /// Makes frames of the packets from `start` on.
+    fn arrange(&mut self, batch: &PacketBatch, start: usize, report: &mut SendReport) {
+        self.frames.clear();
+        self.heads.clear();
+        let mut index = start;
+        while let Some(destination) = batch.destination_of(index) {
+            let Some(hop) = self.hops.iter().find(|hop| hop.target() == destination) else {
+                report.count(libc::EHOSTUNREACH);
+                index += 1;
+                continue;
+            };
+            let run = if self.offloads { Run::from(batch, index) } else { Run::of_one(index) };
+            index = run.packets.end;
+            let begin = self.heads.len();
+            if run.len() > 1 {
+                run.write_head(batch, hop.header(), &mut self.heads);
+            } else {
+                let nothing = if self.offloads { VNET_HEADER } else { 0 };
+                self.heads.resize(begin + nothing, 0);
+                self.heads.extend_from_slice(hop.header());
+            }
+            self.frames.push(Frame { head: begin..self.heads.len(), run });
+        }
+    }
+
+    /// Sends the frames; from which packet on they are to be sent one by one, because the kernel refuses to cut a frame.
+    fn send_frames(
+        &self,
+        batch: &PacketBatch,
+        patience: &mut Patience,
+        report: &mut SendReport,
+    ) -> Option<usize> {
         let socket = self.socket.as_fd();
-        send_all(socket, frames, |frames| transmit::send_frames(socket, frames), patience, report);
+        let parts = |frame: &Frame| {
+            let head = self.heads.get(frame.head.clone()).unwrap_or_default();
+            std::iter::once(head).chain(frame.run.parts(batch))
+        };
+        let mut rest = self.frames.as_slice();
+        while let Some(first) = rest.first() {
+            let done = match transmit::send_frames(socket, rest.iter().map(parts)) {
+                Ok(sent) => {
+                    report.sent += rest.iter().take(sent).map(|frame| frame.run.len()).sum::<usize>();
+                    sent
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted || patience.wait(socket, &error) => 0,
+                Err(error) if first.run.len() > 1 && is_no_offload(&error) => {
+                    return Some(first.run.packets.start);
+                }
+                Err(error) => {
+                    let errno = error.raw_os_error().unwrap_or(libc::EIO);
+                    first.run.packets.clone().for_each(|_| report.count(errno));
+                    1
+                }
+            };
+            rest = rest.get(done..).unwrap_or_default();
+        }
+        None
+    }
+
+    fn switch_offload_off(&mut self) {
+        info!("device {} takes no segments together: each goes by itself", self.device);
+        self.offloads = false;
+        // If that fails, sends fail, and it is told.
+        let _ = options::set(self.socket.as_fd(), libc::SOL_PACKET, options::PACKET_VNET_HDR, 0);
     }
 
     /// Looks the tables up again, when it is time.
@@ -155,6 +243,14 @@ fn interface(name: &str) -> Result<NetworkInterface, SysError> {
         return refused("it is no Ethernet device; leave -o out, and the kernel sends".to_owned());
     }
     Ok(interface.clone())
+}
+
+/// Whether the kernel says that it cannot cut this frame.
+fn is_no_offload(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EINVAL | libc::EMSGSIZE | libc::EOPNOTSUPP | libc::EPROTONOSUPPORT)
+    )
 }
 
 /// `ARPHRD_ETHER` (`linux/if_arp.h`).

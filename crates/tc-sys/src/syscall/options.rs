@@ -3,6 +3,9 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
+/// `linux/if_packet.h`: what is sent begins with a `struct virtio_net_hdr`.
+pub(crate) const PACKET_VNET_HDR: libc::c_int = 15;
+
 pub(crate) fn length_of<T>() -> libc::socklen_t {
     libc::socklen_t::try_from(size_of::<T>()).unwrap_or(0)
 }

@@ -83,27 +83,43 @@ pub(crate) fn send_many<'a>(
 /// The header of an Ethernet frame: destination, source, protocol.
 pub(crate) type FrameHeader = [u8; 14];
 
-/// Sends the first frames of `frames`, at most [`BATCH`], on the device that the packet socket is bound to (sendmmsg(2));
-/// how many the kernel took. Errors are as those of [`send_many`].
-pub(crate) fn send_frames<'a>(
+/// The most parts that all frames of one [`send_frames`] have together.
+pub(crate) const MOST_PARTS: usize = 4 * BATCH;
+
+/// Sends the first frames of `frames`, at most [`BATCH`] of at most [`MOST_PARTS`], on the device that the packet socket is
+/// bound to (sendmmsg(2)); how many the kernel took. A frame comes in parts. Errors are as those of [`send_many`].
+pub(crate) fn send_frames<'a, Parts: Iterator<Item = &'a [u8]>>(
     fd: BorrowedFd<'_>,
-    frames: impl Iterator<Item = (&'a FrameHeader, &'a [u8])>,
+    frames: impl Iterator<Item = Parts>,
 ) -> io::Result<usize> {
-    let mut parts = [const { MaybeUninit::<[libc::iovec; 2]>::uninit() }; BATCH];
+    let mut parts = [const { MaybeUninit::<libc::iovec>::uninit() }; MOST_PARTS];
     let mut messages = [const { MaybeUninit::<libc::mmsghdr>::uninit() }; BATCH];
     let mut count: libc::c_uint = 0;
-    let part =
-        |octets: &[u8]| libc::iovec { iov_base: octets.as_ptr().cast_mut().cast(), iov_len: octets.len() };
-    for ((parts, message), (header, octets)) in parts.iter_mut().zip(&mut messages).zip(frames) {
-        let parts = parts.write([part(header), part(octets)]);
+    let mut free = parts.as_mut_slice();
+    for (message, frame) in messages.iter_mut().zip(frames) {
+        let mut taken = 0;
+        let mut whole = true;
+        for octets in frame {
+            let Some(part) = free.get_mut(taken) else {
+                whole = false;
+                break;
+            };
+            part.write(libc::iovec { iov_base: octets.as_ptr().cast_mut().cast(), iov_len: octets.len() });
+            taken += 1;
+        }
+        if !whole {
+            break;
+        }
+        let (own, rest) = std::mem::take(&mut free).split_at_mut(taken);
+        free = rest;
         // SAFETY: integers and pointers, for which zero is a value.
         let message = message.write(unsafe { std::mem::zeroed() });
-        message.msg_hdr.msg_iov = parts.as_mut_ptr();
-        message.msg_hdr.msg_iovlen = parts.len() as _;
+        message.msg_hdr.msg_iov = own.as_mut_ptr().cast();
+        message.msg_hdr.msg_iovlen = own.len() as _;
         count += 1;
     }
-    // SAFETY: the first `count` messages were written above; what they point to lives until the end of this function
-    // (headers and packets longer), and the kernel only reads it.
+    // SAFETY: the first `count` messages and their parts were written above; what they point to lives until the end of
+    // this function (the octets longer), and the kernel only reads it.
     let sent =
         syscall!(sendmmsg(fd.as_raw_fd(), messages.as_mut_ptr().cast(), count, libc::MSG_DONTWAIT as _))?;
     Ok(usize::try_from(sent).unwrap_or(0))

@@ -76,7 +76,7 @@ fn frames_arrive_at_the_next_hop_and_strangers_are_counted() {
         let config = CaptureConfig { rules: vec![CaptureRule::port(80)], ..CaptureConfig::default() };
         let mut capture = PnetCapture::open(&config).expect("a capture");
         let targets = [target("10.78.0.2"), target("10.79.0.1")];
-        let injector = LinkInjector::open("near", &targets).expect("all next hops are known");
+        let mut injector = LinkInjector::open("near", &targets).expect("all next hops are known");
         let mut batch = PacketBatch::new();
         for number in 0..100 {
             batch.push([10, 78, 0, 2].into(), &ipv4_packet([10, 78, 0, 2], 80, &[number]));
