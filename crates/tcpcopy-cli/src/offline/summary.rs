@@ -157,6 +157,12 @@ impl Summary {
             return "everything in the files is for the target itself; name its address in -x to replay it"
                 .to_owned();
         }
+        if self.tally.client > 0 {
+            let packets = self.tally.client;
+            return format!(
+                "of {packets} packets of clients none begins a connection, or a request that is to be replayed"
+            );
+        }
         let others = if self.tally.unnamed.is_empty() {
             String::new()
         } else {
@@ -235,6 +241,14 @@ mod tests {
         assert_eq!(unsent.unwrap(), "3 datagrams were not sent");
         let nothing = lost(|counters| *counters = DatagramCounters::default(), Pace::Answered);
         assert_eq!(nothing.unwrap(), "nothing in the files is for what -x names");
+    }
+
+    #[test]
+    fn what_was_begun_before_the_capture_is_told_from_nothing() {
+        let tally = Tally { client: 7, ..Tally::default() };
+        let summary = Summary { tally, ..Summary::default() };
+        let told = summary.verdict(&Counters::default(), Pace::Answered).unwrap_err().to_string();
+        assert!(told.starts_with("of 7 packets of clients none begins a connection"), "{told}");
     }
 
     #[test]
