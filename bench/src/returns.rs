@@ -4,7 +4,7 @@ use crate::{TARGET, Template, client};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 use tc_core::relay::{Relay, RelayConfig, TunnelId, Verdict};
-use tc_proto::tunnel::{Message, TUNNEL_VERSION, TcpcopyHello};
+use tc_proto::tunnel::{Message, TUNNEL_VERSION, TcpcopyHello, Times};
 use tc_proto::{Flags, Flow, SeqNum};
 
 const TUNNEL: TunnelId = TunnelId(1);
@@ -35,7 +35,7 @@ impl Returns {
             let octets = message.encode().expect("a message of version 1");
             returns.relay.handle_tunnel_octets(returns.now, TUNNEL, &octets);
         }
-        returns.say(Message::Hello(TcpcopyHello { payload: 0, nonce: [2; 32] }));
+        returns.say(Message::Hello(TcpcopyHello { payload: 0, times: Times::Unwanted, nonce: [2; 32] }));
         for number in 0..count {
             returns.say(Message::AddRoute(Flow { client: client(number), target: TARGET }));
         }

@@ -22,7 +22,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 use tc_core::relay::{Event, Relay, RelayConfig, TunnelId, Verdict, Wire};
 use tc_proto::tunnel::auth::{Challenge, Key, Nonce, Role};
-use tc_proto::tunnel::{DatagramRoute, Message, TcpcopyHello};
+use tc_proto::tunnel::{DatagramRoute, Message, TcpcopyHello, Times};
 use tc_proto::{
     DatagramSpec, Flags, Flow, IpFields, PacketRef, PacketSpec, PortShare, SackBlock, SackBlocks, SeqNum, TcpOptions, Timestamps, Window,
 };
@@ -281,7 +281,8 @@ impl Bench {
 fn greeting(step: Step) -> Vec<u8> {
     let mut octets =
         [Message::Offer(2), Message::Switch].map(|message| message.encode().expect("version 1")).concat();
-    Message::Hello(TcpcopyHello { payload: step.much.into(), nonce: NONCE }).write(&mut octets);
+    let times = if step.has(32) { Times::Wanted } else { Times::Unwanted };
+    Message::Hello(TcpcopyHello { payload: step.much.into(), times, nonce: NONCE }).write(&mut octets);
     if step.has(8) {
         let challenge = Challenge { intercept: NONCE, tcpcopy: if step.has(16) { [0; 32] } else { NONCE } };
         Message::Proof(key().prove(Role::Tcpcopy, &challenge)).write(&mut octets);

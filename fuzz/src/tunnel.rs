@@ -76,6 +76,7 @@ enum Heard {
     Response(TargetHeader, Vec<u8>),
     Datagram(TargetDatagram),
     Sighting(Sighting),
+    Time(u64),
     Malformed,
 }
 
@@ -94,6 +95,7 @@ fn replies<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Decoded<Heard> {
                 }
                 Ok(Some(Reply::Datagram(datagram))) => Heard::Datagram(datagram),
                 Ok(Some(Reply::Sighting(sighting))) => Heard::Sighting(sighting),
+                Ok(Some(Reply::Time(micros))) => Heard::Time(micros),
                 Ok(Some(Reply::Malformed)) => Heard::Malformed,
                 Ok(None) => break,
                 Err(error) => return (units, Some(error)),

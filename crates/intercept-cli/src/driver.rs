@@ -143,6 +143,9 @@ impl Driver {
         }
         self.tunnels.read(now, &mut self.relay);
         self.give_payload(now);
+        let times = self.relay.times_wanted();
+        self.source.attend(times);
+        self.watch.attend(times);
         if self.source_readiness.is_due(now) {
             self.source_readiness = self.serve_source(now);
         }

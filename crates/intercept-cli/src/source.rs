@@ -14,6 +14,7 @@ use std::io;
 use std::os::fd::RawFd;
 use std::time::Instant;
 use tc_core::relay::Relay;
+use tc_proto::tunnel::Times;
 use tc_sys::program::Figure;
 
 /// A source of headers.
@@ -39,6 +40,9 @@ pub(crate) trait Source {
     ///
     /// The source cannot.
     fn give(&mut self, octets: u16) -> io::Result<()>;
+
+    /// Whether the time of each packet is asked for from here on: then none waits for others.
+    fn attend(&mut self, _: Times) {}
 
     /// What was lost on the way and not told before, one line for each reason.
     fn warnings(&mut self) -> Vec<String>;

@@ -5,6 +5,7 @@ use mio::{Interest, Registry, Token};
 use std::io;
 use std::os::fd::RawFd;
 use std::time::Instant;
+use tc_proto::tunnel::Times;
 use tc_sys::capture::{Alertness, Pacer};
 use tc_sys::program::Readiness;
 
@@ -14,6 +15,7 @@ pub(crate) struct Watch {
     descriptors: Vec<RawFd>,
     token: Token,
     alertness: Alertness,
+    times: Times,
     pacer: Pacer,
 }
 
@@ -25,10 +27,20 @@ impl Watch {
         token: Token,
         registry: &Registry,
     ) -> io::Result<Self> {
-        let watch =
-            Self { descriptors, token, alertness: Alertness::Awake, pacer: Pacer::new(now, Pacer::SHORTEST) };
+        let watch = Self {
+            descriptors,
+            token,
+            alertness: Alertness::Awake,
+            times: Times::Unwanted,
+            pacer: Pacer::new(now, Pacer::SHORTEST),
+        };
         watch.apply(Alertness::Awake, registry)?;
         Ok(watch)
+    }
+
+    /// Where the time of each packet is asked for, none waits for a look.
+    pub(crate) const fn attend(&mut self, times: Times) {
+        self.times = times;
     }
 
     /// Takes note of a look that found so much and left more.
@@ -39,7 +51,10 @@ impl Watch {
 
     /// When to look again, after a look that found so much and then nothing.
     pub(crate) fn drained(&mut self, now: Instant, found: usize, registry: &Registry) -> Readiness {
-        let alertness = self.pacer.record(now, found);
+        let alertness = match (self.pacer.record(now, found), self.times) {
+            (alertness, Times::Unwanted) => alertness,
+            (_, Times::Wanted) => Alertness::Awake,
+        };
         // What fails is tried again at the next look; until then, all goes on as before.
         if alertness != self.alertness && self.apply(alertness, registry).is_ok() {
             self.alertness = alertness;

@@ -37,7 +37,7 @@ use routes::{Announcement, Routes};
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Instant;
-use tc_proto::tunnel::{DecodeError, Message, Response, Sighting};
+use tc_proto::tunnel::{DecodeError, Message, Response, Sighting, Times};
 use tc_proto::{Flow, PacketRef, ParseError, Transport};
 use tunnels::{Queued, Tunnels};
 
@@ -139,6 +139,8 @@ pub struct Relay {
     held: HeldHeaders,
     /// The most octets of payload that any tunnel wants.
     payload: u16,
+    /// The beginning of the clock by which tunnels are told times.
+    origin: Option<Instant>,
     routes: Routes,
     tunnels: Tunnels,
 }
@@ -153,6 +155,7 @@ impl Relay {
             events: VecDeque::new(),
             held: HeldHeaders::new(&config),
             payload: 0,
+            origin: None,
             routes: Routes::new(&config),
             tunnels: Tunnels::new(&config),
             config,
@@ -281,6 +284,14 @@ impl Relay {
         self.payload
     }
 
+    /// Whether a tunnel asked for the times at which responses are seen: then
+    /// [`handle_response`](Self::handle_response) should get them without delay. Changes when
+    /// [`payload_wanted`](Self::payload_wanted) does.
+    #[must_use]
+    pub fn times_wanted(&self) -> Times {
+        self.tunnels.times()
+    }
+
     fn handle_message(&mut self, now: Instant, tunnel: TunnelId, message: Message) {
         match message {
             Message::Version(version) => self.handle_version(tunnel, version),
@@ -312,10 +323,10 @@ impl Relay {
             Announcement::TakenOver => self.counters.routes_taken_over += 1,
         }
         let Some(held) = self.held.take(&flow) else { return };
-        for response in held.responses() {
+        for (seen, response) in held.responses() {
             self.counters.held_delivered += 1;
             if let Some((tunnel, mss)) = self.routes.find(now, response.segment()) {
-                self.queue_header(tunnel, &response, mss);
+                self.queue_header(seen, tunnel, &response, mss);
             } else {
                 self.counters.lost_with_tunnel += 1;
             }
@@ -325,14 +336,16 @@ impl Relay {
     fn forward(&mut self, now: Instant, response: &Response<'_>) {
         if let Some((tunnel, mss)) = self.routes.find(now, response.segment()) {
             self.counters.forwarded += 1;
-            self.queue_header(tunnel, response, mss);
+            self.queue_header(now, tunnel, response, mss);
         } else {
             self.held.hold(now, response, self.payload, &mut self.counters);
         }
     }
 
-    fn queue_header(&mut self, tunnel: TunnelId, response: &Response<'_>, mss: usize) {
-        let queued = self.tunnels.queue_header(tunnel, response, mss);
+    fn queue_header(&mut self, seen: Instant, tunnel: TunnelId, response: &Response<'_>, mss: usize) {
+        // What is held may have been seen before the first that went on; no reader minds where a clock begins.
+        let age = seen.saturating_duration_since(*self.origin.get_or_insert(seen));
+        let queued = self.tunnels.queue_header(tunnel, age, response, mss);
         self.take_queued(tunnel, queued);
     }
 

@@ -180,6 +180,18 @@ impl Replayer {
 
     /// Takes a header of the target, with the first octets of the payload behind it.
     pub fn handle_target_answer(&mut self, now: Instant, header: &TargetHeader, payload: &[u8]) {
+        self.handle_target_answer_of(now, now, header, payload);
+    }
+
+    /// Takes a header of the target that was seen `at` some moment, with the first octets of the payload behind it.
+    /// Nothing but the comparison of answers asks for that moment.
+    pub fn handle_target_answer_of(
+        &mut self,
+        now: Instant,
+        at: Instant,
+        header: &TargetHeader,
+        payload: &[u8],
+    ) {
         let target = &mut self.counters.target;
         target.headers += 1;
         target.data += u64::from(header.0.payload_len > 0);
@@ -193,7 +205,7 @@ impl Replayer {
         };
         let Some(entry) = self.entries.get_mut(index) else { return };
         let mut cx = Context { now, config: &self.config, counters: &mut self.counters };
-        entry.session.handle_target_header(&mut cx, header, payload);
+        entry.session.handle_target_header(&mut cx, at, header, payload);
         self.settle(now, index);
     }
 

@@ -35,7 +35,7 @@ mod sighting;
 
 pub use datagram::{DatagramRoute, TargetDatagram};
 pub use frame::{FrameDecoder, MAX_RECORDS_PER_FRAME, write_frames};
-pub use message::{Message, TcpcopyHello};
+pub use message::{Message, TcpcopyHello, Times};
 pub use message_decoder::MessageDecoder;
 pub use record::{RecordFormat, parse_record, write_records};
 pub use reply::{InterceptHello, Lock, Reply};

@@ -3,6 +3,7 @@
 use crate::args::{Args, CaptureArgs, Peer};
 use crate::greeting::Terms;
 use crate::offline::{Input, OfflineConfig, Speed};
+use crate::outlet::Accuracy;
 use crate::report::ReportConfig;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 use tc_core::compare::{CompareConfig, Detail};
 use tc_core::{Admission, ClientPool, Join, LinkAddresses, Mapping, Pace, Ramp, ReplayConfig, RouteScope};
+use tc_proto::tunnel::Times;
 use tc_sys::capture::{Backend, CaptureConfig, CaptureRule};
 use tc_sys::inject::{Injector, LinkTarget};
 use tc_sys::{Families, SysError, key_file};
@@ -76,10 +78,16 @@ pub(crate) struct Config {
 }
 
 impl Config {
+    /// How exactly the time of sending is to be known.
+    pub(crate) const fn accuracy(&self) -> Accuracy {
+        if self.report.is_some() { Accuracy::Clock } else { Accuracy::Turn }
+    }
+
     /// What is said to each intercept first. Reads the key.
     pub(crate) fn terms(&self) -> Result<Terms, SysError> {
         let key = self.key_file.as_deref().map(key_file::read).transpose()?;
-        Ok(Terms { key, payload: self.payload })
+        let times = if self.report.is_some() { Times::Wanted } else { Times::Unwanted };
+        Ok(Terms { key, payload: self.payload, times })
     }
 }
 

@@ -6,7 +6,7 @@
 use crate::tunnel::Ended;
 use std::io;
 use tc_proto::tunnel::auth::{Challenge, Key, Nonce, Proof, Role};
-use tc_proto::tunnel::{InterceptHello, Lock, Message, TUNNEL_VERSION, TcpcopyHello};
+use tc_proto::tunnel::{InterceptHello, Lock, Message, TUNNEL_VERSION, TcpcopyHello, Times};
 
 /// Which flows a tunnel serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub(crate) struct Terms {
     pub(crate) key: Option<Key>,
     /// Octets of each response's payload that we want.
     pub(crate) payload: u16,
+    /// Whether we want to know when responses were seen.
+    pub(crate) times: Times,
 }
 
 /// How far the beginning of a tunnel is.
@@ -67,6 +69,11 @@ impl Greeting {
         }
     }
 
+    /// Whether intercept is asked when it saw the answers.
+    pub(crate) fn wants_times(&self) -> bool {
+        self.terms.times == Times::Wanted
+    }
+
     pub(crate) const fn reach(&self) -> Reach {
         match (self.stage, &self.terms.key) {
             (Stage::Version1, None) => Reach::Ipv4,
@@ -88,7 +95,8 @@ impl Greeting {
             (None, Lock::Locked) => return Err(Ended::KeyWanted),
             (Some(_), Lock::Open) => return Err(Ended::NoKey),
         };
-        self.write(&Message::Hello(TcpcopyHello { payload: self.terms.payload, nonce: self.nonce }), out);
+        let Terms { payload, times, .. } = self.terms;
+        self.write(&Message::Hello(TcpcopyHello { payload, times, nonce: self.nonce }), out);
         if let Some(key) = &self.terms.key {
             self.write(&Message::Proof(key.prove(Role::Tcpcopy, &challenge)), out);
         }

@@ -10,6 +10,7 @@ mod figures;
 mod greeting;
 mod offline;
 mod outlet;
+mod peer_clock;
 mod program;
 mod report;
 mod snapshot;

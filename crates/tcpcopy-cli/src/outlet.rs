@@ -11,6 +11,9 @@ use tracing::warn;
 /// Packets that are sent at once.
 const MAX_BATCH: usize = 256;
 
+/// The same where it counts when each is sent: those in a batch count as sent together.
+const MAX_TIMED_BATCH: usize = 16;
+
 /// Batches that are a part of what there is to send.
 const MAX_BATCHES: usize = 2;
 
@@ -23,10 +26,20 @@ pub(crate) enum Rest {
     None,
 }
 
+/// When packets count as sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Accuracy {
+    /// At the beginning of the turn.
+    Turn,
+    /// When they are given to the kernel, a few at a time.
+    Clock,
+}
+
 /// Sends what a replayer has.
 pub(crate) struct Outlet {
     injector: Injector,
     batch: PacketBatch,
+    accuracy: Accuracy,
     lines: RateLimit,
     /// Packets that could not be sent.
     pub(crate) errors: u64,
@@ -34,8 +47,8 @@ pub(crate) struct Outlet {
 
 impl Outlet {
     /// An outlet through sockets that are open.
-    pub(crate) fn new(injector: Injector, now: Instant) -> Self {
-        Self { injector, batch: PacketBatch::new(), lines: RateLimit::new(now), errors: 0 }
+    pub(crate) fn new(injector: Injector, accuracy: Accuracy, now: Instant) -> Self {
+        Self { injector, batch: PacketBatch::new(), accuracy, lines: RateLimit::new(now), errors: 0 }
     }
 
     /// Sends everything that the replayer has.
@@ -46,10 +59,15 @@ impl Outlet {
     /// Sends a bounded part of what the replayer has.
     pub(crate) fn transmit_part(&mut self, now: Instant, replayer: &mut Replayer) -> Rest {
         self.injector.refresh(now);
-        for _ in 0..MAX_BATCHES {
+        let (batches, longest) = match self.accuracy {
+            Accuracy::Turn => (MAX_BATCHES, MAX_BATCH),
+            Accuracy::Clock => (MAX_BATCHES * MAX_BATCH / MAX_TIMED_BATCH, MAX_TIMED_BATCH),
+        };
+        for _ in 0..batches {
+            let sent = if self.accuracy == Accuracy::Clock { Instant::now() } else { now };
             let mut poll =
-                |octets: &mut Vec<u8>| replayer.poll_transmit(now, octets).map(|sent| sent.destination);
-            while self.batch.len() < MAX_BATCH && self.batch.push_with(&mut poll) {}
+                |octets: &mut Vec<u8>| replayer.poll_transmit(sent, octets).map(|sent| sent.destination);
+            while self.batch.len() < longest && self.batch.push_with(&mut poll) {}
             if self.batch.is_empty() {
                 return Rest::None;
             }

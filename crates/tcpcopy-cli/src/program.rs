@@ -92,7 +92,7 @@ fn open_worker(
 ) -> Result<Worker, Error> {
     let now = Instant::now();
     let answers = replay.compare.map(|_| open_answers(config, replay.ports)).transpose()?;
-    let outlet = Outlet::new(config.open_injector()?, now);
+    let outlet = Outlet::new(config.open_injector()?, config.accuracy(), now);
     let tunnels = Tunnels::open(config, terms, replay.ports, now, FIRST_TUNNEL)?;
     let replayer = Replayer::new(replay, config.mappings.clone(), config.clients.clone());
     Worker::new(capture, answers, outlet, tunnels, replayer)

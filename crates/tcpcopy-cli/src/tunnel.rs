@@ -1,6 +1,7 @@
 //! One connection to an intercept.
 
 use crate::greeting::{Greeting, Reach};
+use crate::peer_clock::PeerClock;
 use mio::net::TcpStream;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
@@ -55,6 +56,8 @@ pub(crate) enum Served {
 pub(crate) struct Tunnel {
     pub(crate) stream: TcpStream,
     decoder: ReplyDecoder,
+    /// When the answers were seen that come next, on our clock, if intercept tells.
+    seen: Option<Instant>,
     greeting: Greeting,
     /// Messages, of which the first `written` octets are out.
     out: Vec<u8>,
@@ -66,7 +69,7 @@ impl Tunnel {
     pub(crate) fn new(stream: TcpStream, greeting: Greeting) -> Self {
         let mut out = Vec::new();
         greeting.begin(&mut out);
-        Self { stream, decoder: ReplyDecoder::new(), greeting, out, written: 0 }
+        Self { stream, decoder: ReplyDecoder::new(), seen: None, greeting, out, written: 0 }
     }
 
     /// Begins a connection.
@@ -93,6 +96,11 @@ impl Tunnel {
     /// Which flows it serves by now.
     pub(crate) const fn reach(&self) -> Reach {
         self.greeting.reach()
+    }
+
+    /// Whether intercept tells when it saw the answers, so that they may be read late.
+    pub(crate) const fn tells_times(&self) -> bool {
+        self.seen.is_some()
     }
 
     /// Puts a message behind those that wait.
@@ -123,11 +131,12 @@ impl Tunnel {
         Ok(())
     }
 
-    /// Passes the headers that have arrived to the replayer. `malformed` counts records that are no headers.
+    /// Passes the headers that have arrived to the replayer; `clock` is that of all tunnels to this intercept. `malformed` counts records that are no headers.
     pub(crate) fn read(
         &mut self,
         now: Instant,
         replayer: &mut Replayer,
+        clock: &mut PeerClock,
         buffer: &mut [u8],
         malformed: &mut u64,
     ) -> Result<Served, Ended> {
@@ -140,12 +149,15 @@ impl Tunnel {
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => return Err(self.greeting.on_end()),
                 Err(error) => return Err(error.into()),
             };
+            // The times of intercept count from here, wherever in the turn that is.
+            let read = if self.greeting.wants_times() { Instant::now() } else { now };
             self.decoder.push(buffer.get(..len).unwrap_or_default());
             while let Some(reply) = self.decoder.next()? {
                 match reply {
                     Reply::Response(header, payload) => {
                         self.greeting.check_proved()?;
-                        replayer.handle_target_answer(now, &header, payload);
+                        let at = self.seen.unwrap_or(now);
+                        replayer.handle_target_answer_of(now, at, &header, payload);
                     }
                     Reply::Datagram(datagram) => {
                         self.greeting.check_proved()?;
@@ -153,6 +165,11 @@ impl Tunnel {
                     }
                     // Only a check asks for one.
                     Reply::Sighting(_) => {}
+                    Reply::Time(micros) => {
+                        let told = clock.tell(micros, read);
+                        replayer.handle_clock_moved(told.moved);
+                        self.seen = Some(told.at);
+                    }
                     Reply::Malformed => *malformed += 1,
                     Reply::Hello(hello) => self.greeting.on_hello(&hello, &mut self.out)?,
                     Reply::Proof(proof) => self.greeting.on_proof(&proof)?,

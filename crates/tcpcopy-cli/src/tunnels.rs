@@ -5,6 +5,7 @@ mod slot;
 
 use crate::config::{Config, Intercept, Unreachable};
 use crate::greeting::{Greeting, Terms};
+use crate::peer_clock::PeerClock;
 use crate::snapshot::TunnelCounts;
 use crate::tunnel::{Ended, Served, Tunnel};
 use mio::event::Event;
@@ -36,6 +37,8 @@ pub(crate) struct Tunnels {
     slots: Vec<Slot>,
     /// Slots of one intercept, all next to each other.
     per_intercept: usize,
+    /// Of each intercept.
+    clocks: Vec<PeerClock>,
     first_token: usize,
     terms: Terms,
     targets: Families,
@@ -72,6 +75,7 @@ impl Tunnels {
         }
         Ok(Self {
             slots,
+            clocks: config.intercepts.iter().map(|_| PeerClock::default()).collect(),
             per_intercept: config.connections,
             first_token,
             terms: terms.clone(),
@@ -114,6 +118,14 @@ impl Tunnels {
             slot.dirty |= event.is_writable();
             slot.unread |= event.is_readable() || event.is_error() || event.is_read_closed();
         }
+    }
+
+    /// Whether each intercept tells when it saw the answers, so that they may be read late.
+    pub(crate) fn tell_times(&self) -> bool {
+        self.slots.iter().all(|slot| match &slot.state {
+            State::Up(tunnel) => tunnel.tells_times(),
+            State::Down(_) | State::Connecting(..) | State::Proving(..) => true,
+        })
     }
 
     /// Whether a connection has work left that mio will not announce again.
@@ -178,6 +190,10 @@ impl Tunnels {
             Ok(false) => {}
             Ok(true) => {
                 slot.establish(now);
+                // It may be another program than before, with another clock.
+                if let Some(clock) = self.clocks.get_mut(index / self.per_intercept.max(1)) {
+                    *clock = PeerClock::default();
+                }
                 slot.hello_due = self.targets.has_ipv6().then_some(now + PROOF_LIMIT);
                 slot.extend(now, replayer);
                 self.ask_for_datagrams();
@@ -203,7 +219,8 @@ impl Tunnels {
         if !std::mem::take(&mut slot.unread) {
             return;
         }
-        match tunnel.read(now, replayer, &mut self.buffer, &mut self.malformed) {
+        let Some(clock) = self.clocks.get_mut(index / self.per_intercept.max(1)) else { return };
+        match tunnel.read(now, replayer, clock, &mut self.buffer, &mut self.malformed) {
             Ok(served) => {
                 slot.unread = served == Served::More;
                 slot.dirty |= tunnel.has_output();

@@ -177,8 +177,8 @@ impl Worker {
 
     /// How long to look at nothing at all.
     fn nap(&self) -> Option<Duration> {
-        // Somebody asks how long the target takes, or its next word is waited for.
-        if self.answers.is_some() || self.replayer.is_behind() {
+        // Somebody asks how long the target takes, and not every header says when it was seen; or its next word is waited for.
+        if self.answers.is_some() && !self.tunnels.tell_times() || self.replayer.is_behind() {
             return None;
         }
         let napping = self.alertness == Alertness::Napping;

@@ -64,7 +64,7 @@ impl Ledger {
                     let asked = self.asked.contains(&(tunnel, datagram.flow.target));
                     assert!(asked, "{tunnel:?} never asked for {}", datagram.flow);
                 }
-                Reply::Hello(_) | Reply::Proof(_) | Reply::Sighting(_) => {}
+                Reply::Hello(_) | Reply::Proof(_) | Reply::Sighting(_) | Reply::Time(_) => {}
                 Reply::Malformed => panic!("a record in version 2"),
             }
         }

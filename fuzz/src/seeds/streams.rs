@@ -2,8 +2,8 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use tc_proto::tunnel::{
-    InterceptHello, Lock, MAX_RECORDS_PER_FRAME, Message, RecordFormat, Reply, Response, TcpcopyHello, VERSION,
-    write_frames,
+    InterceptHello, Lock, MAX_RECORDS_PER_FRAME, Message, RecordFormat, Reply, Response, TcpcopyHello, Times,
+    VERSION, write_frames,
 };
 use tc_proto::{Flow, PacketRef};
 
@@ -37,6 +37,7 @@ fn replies(lock: Lock, packets: &[Vec<u8>]) -> Vec<u8> {
     InterceptHello { version: 2, lock, nonce: [7; 32] }.write(&mut octets);
     Reply::write_proof(&[8; 32], &mut octets);
     for packet in packets {
+        Reply::write_time(packet.len() as u64, &mut octets);
         let packet = PacketRef::parse(packet).expect("a seed");
         Response::from(&packet).write(20, &mut octets);
     }
@@ -50,7 +51,7 @@ pub(super) fn all() -> Vec<(&'static str, Vec<u8>)> {
     let routes = [version, Message::AddRoute(flow), Message::RemoveRoute(flow), Message::AddRoute(flow)];
     let six = |last: u16, port| SocketAddr::from((Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, last), port));
     let flow6 = Flow { client: six(1, 4000), target: six(2, 80) };
-    let hello = Message::Hello(TcpcopyHello { payload: 9, nonce: [3; 32] });
+    let hello = Message::Hello(TcpcopyHello { payload: 9, times: Times::Wanted, nonce: [3; 32] });
     let then = [hello, Message::Proof([4; 32]), Message::AddRoute(flow6), Message::RemoveRoute(flow)];
     let packets: Vec<_> = super::packets::all()
         .into_iter()

@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tc_core::relay::{Passlist, Relay};
+use tc_proto::tunnel::Times;
 use tc_sys::error::reason;
 use tc_sys::program::{Figure, Readiness};
 use tc_sys::queue::{Batch, Queue, QueueError, Supply};
@@ -37,10 +38,10 @@ pub(crate) struct QueueThreads {
     queues: Vec<Queue>,
     passlist: Passlist,
     threads: Vec<(JoinHandle<()>, Waker)>,
-    batches: Option<Receiver<Batch>>,
+    batches: Option<Receiver<(Instant, Batch)>>,
     bell: pipe::Receiver,
     shared: Arc<Shared>,
-    sender: Option<SyncSender<Batch>>,
+    sender: Option<SyncSender<(Instant, Batch)>>,
     reporter: QueueReporter,
 }
 
@@ -50,6 +51,8 @@ struct Shared {
     /// Whether the bell was rung and the event loop did not look since.
     rung: AtomicBool,
     stopping: AtomicBool,
+    /// Whether the time of each packet is asked for.
+    times_wanted: AtomicBool,
     receive_errors: AtomicU64,
     verdict_errors: AtomicU64,
     /// Batches to be used again.
@@ -86,6 +89,7 @@ impl QueueThreads {
             ringer,
             rung: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
+            times_wanted: AtomicBool::new(false),
             receive_errors: AtomicU64::new(0),
             verdict_errors: AtomicU64::new(0),
             spare: Mutex::default(),
@@ -123,17 +127,18 @@ impl Source for QueueThreads {
         Ok(())
     }
 
-    fn serve(&mut self, now: Instant, relay: &mut Relay) -> Served {
+    /// Each batch is as old as its reading by a thread.
+    fn serve(&mut self, _: Instant, relay: &mut Relay) -> Served {
         if self.shared.rung.swap(false, Ordering::SeqCst) {
             let _ = self.bell.read(&mut [0; 64]);
         }
         let mut taken = 0;
         for _ in 0..MAX_BATCHES {
-            let Some(batch) = self.batches.as_ref().and_then(|batches| batches.try_recv().ok()) else {
+            let Some((read, batch)) = self.batches.as_ref().and_then(|batches| batches.try_recv().ok()) else {
                 return Served::Drained(taken);
             };
             for packet in batch.packets() {
-                relay.handle_response(now, packet.payload, packet.original_len);
+                relay.handle_response(read, packet.payload, packet.original_len);
             }
             taken += batch.len();
             self.shared.give_back(batch);
@@ -143,6 +148,10 @@ impl Source for QueueThreads {
 
     fn give(&mut self, octets: u16) -> io::Result<()> {
         self.reporter.give(octets)
+    }
+
+    fn attend(&mut self, times: Times) {
+        self.shared.times_wanted.store(times == Times::Wanted, Ordering::Relaxed);
     }
 
     fn warnings(&mut self) -> Vec<String> {
@@ -176,7 +185,7 @@ struct Reader {
     watch: Watch,
     passlist: Passlist,
     shared: Arc<Shared>,
-    sender: SyncSender<Batch>,
+    sender: SyncSender<(Instant, Batch)>,
 }
 
 impl Reader {
@@ -212,10 +221,12 @@ impl Reader {
         if let Err(error) = decided {
             return self.failed(now, "decide responses of", &self.shared.verdict_errors, &error);
         }
+        let wanted = self.shared.times_wanted.load(Ordering::Relaxed);
+        self.watch.attend(if wanted { Times::Wanted } else { Times::Unwanted });
         let found = batch.len();
         if found == 0 {
             self.shared.give_back(batch);
-        } else if self.sender.send(batch).is_ok() {
+        } else if self.sender.send((now, batch)).is_ok() {
             self.shared.ring();
         }
         match supply {

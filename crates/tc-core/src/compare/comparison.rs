@@ -193,6 +193,11 @@ impl Comparison {
         }
     }
 
+    /// Ways that were measured count so many microseconds more.
+    pub(crate) fn move_clock(&mut self, micros: i64) {
+        self.handshakes.shift(micros);
+    }
+
     /// Takes an exchange that is over.
     pub fn record(&mut self, exchange: Exchange) {
         if [exchange.online, exchange.target].contains(&Err(Failure::InFlight)) {

@@ -23,6 +23,19 @@ impl Handshakes {
             *oldest = time;
         }
         self.next = (self.next + 1) % REMEMBERED;
+        self.settle();
+    }
+
+    /// All that are remembered were measured by a clock that was so many microseconds behind.
+    pub(super) fn shift(&mut self, micros: i64) {
+        let by = Duration::from_micros(micros.unsigned_abs());
+        for time in &mut self.latest {
+            *time = if micros < 0 { time.saturating_sub(by) } else { time.saturating_add(by) };
+        }
+        self.settle();
+    }
+
+    fn settle(&mut self) {
         let mut sorted = self.latest.clone();
         sorted.sort_unstable();
         self.usual = sorted.get(sorted.len() / 4).copied().unwrap_or_default();
@@ -38,6 +51,18 @@ impl Handshakes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_clock_was_wrong_by_is_corrected_afterwards() {
+        let mut handshakes = Handshakes::default();
+        handshakes.record(Duration::from_millis(5));
+        handshakes.shift(-3000);
+        assert_eq!(handshakes.usual(), Duration::from_millis(2));
+        handshakes.shift(500);
+        assert_eq!(handshakes.usual(), Duration::from_micros(2500));
+        handshakes.shift(i64::MIN);
+        assert_eq!(handshakes.usual(), Duration::ZERO);
+    }
 
     #[test]
     fn the_usual_time_is_the_lower_quartile_of_the_latest() {

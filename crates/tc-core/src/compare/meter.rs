@@ -28,7 +28,8 @@ pub(crate) struct RequestPart<'a> {
 /// New octets of the target's answer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TargetPart<'a> {
-    pub(crate) now: Instant,
+    /// When they were seen.
+    pub(crate) at: Instant,
     /// What their segment acknowledges.
     pub(crate) ack: SeqNum,
     pub(crate) octets: usize,
@@ -166,12 +167,12 @@ impl Meter {
 
     /// The target acknowledges octets of the client, and says nothing. Its kernel does that by itself when it does not wait
     /// for the application: an acknowledgment of a whole request is as good as one of a SYN.
-    pub(crate) fn on_acknowledged(&mut self, now: Instant, ack: SeqNum) {
+    pub(crate) fn on_acknowledged(&mut self, at: Instant, ack: SeqNum) {
         let before = self.acknowledged.replace(ack);
         let Some(open) = self.latest(|open| open.target.is_asked()) else { return };
         let whole = ack == open.sent && open.sent == open.end && !open.resent && !open.target.is_answered();
         if let Some(asked) = open.target.asked().filter(|_| whole && before != Some(ack)) {
-            self.handshake = Some(now.saturating_duration_since(asked));
+            self.handshake = Some(at.saturating_duration_since(asked));
         }
     }
 
@@ -190,7 +191,7 @@ impl Meter {
             self.end_first(Failure::Unanswered);
         }
         if let Some(open) = self.open.front_mut() {
-            open.target.answer(part.now, part.octets, part.head);
+            open.target.answer(part.at, part.octets, part.head);
         }
     }
 

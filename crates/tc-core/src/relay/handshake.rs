@@ -60,6 +60,7 @@ impl Relay {
     pub(super) fn handle_hello(&mut self, tunnel: TunnelId, hello: TcpcopyHello) {
         let Some(entry) = self.tunnels.get_mut(tunnel) else { return };
         entry.payload = hello.payload.min(self.config.max_payload);
+        entry.times = hello.times;
         entry.peer_nonce = Some(hello.nonce);
         self.payload = self.tunnels.payload();
     }

@@ -14,17 +14,18 @@ pub(super) struct HeldFlow {
     flow: Flow,
     /// As version 2 of the tunnel writes them: it leaves nothing out.
     messages: Vec<u8>,
-    len: usize,
+    /// When each was seen.
+    seen: Vec<Instant>,
 }
 
 impl HeldFlow {
-    /// The headers, with what was kept of their payload.
-    pub(super) fn responses(&self) -> impl Iterator<Item = Response<'_>> {
+    /// The headers, with what was kept of their payload, and when each was seen.
+    pub(super) fn responses(&self) -> impl Iterator<Item = (Instant, Response<'_>)> {
         let mut rest = self.messages.as_slice();
-        std::iter::from_fn(move || {
+        self.seen.iter().map_while(move |seen| {
             let (response, len) = Response::read(rest)?;
             rest = rest.get(len..).unwrap_or_default();
-            Some(response)
+            Some((*seen, response))
         })
     }
 }
@@ -89,7 +90,7 @@ impl HeldHeaders {
         let key = self.entry(now, flow);
         let held = &mut self.flows[key];
         response.write(payload, &mut held.messages);
-        held.len += 1;
+        held.seen.push(now);
         self.len += 1;
         if flags.intersects(Flags::SYN | Flags::RST) {
             self.deadlines.set(key, now + self.hold_handshake, ());
@@ -101,7 +102,7 @@ impl HeldHeaders {
         let key = self.by_flow.remove(flow)?;
         let held = self.flows.try_remove(key)?;
         self.deadlines.stop(key);
-        self.len -= held.len;
+        self.len -= held.seen.len();
         Some(held)
     }
 
@@ -112,21 +113,21 @@ impl HeldHeaders {
     }
 
     fn flow_len(&self, flow: &Flow) -> usize {
-        self.by_flow.get(flow).and_then(|&key| self.flows.get(key)).map_or(0, |held| held.len)
+        self.by_flow.get(flow).and_then(|&key| self.flows.get(key)).map_or(0, |held| held.seen.len())
     }
 
     fn entry(&mut self, now: Instant, flow: Flow) -> usize {
         if let Some(&key) = self.by_flow.get(&flow) {
             return key;
         }
-        let key = self.flows.insert(HeldFlow { flow, messages: Vec::new(), len: 0 });
+        let key = self.flows.insert(HeldFlow { flow, messages: Vec::new(), seen: Vec::new() });
         self.deadlines.set(key, now + self.hold_other, ());
         self.by_flow.insert(flow, key);
         key
     }
 
     fn discard(&mut self, flow: &Flow) -> u64 {
-        self.take(flow).map_or(0, |held| held.len as u64)
+        self.take(flow).map_or(0, |held| held.seen.len() as u64)
     }
 
     /// Discards the flow whose time is up first, and says how many headers went.

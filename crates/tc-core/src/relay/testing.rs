@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 use tc_proto::tunnel::auth::Nonce;
 use tc_proto::tunnel::{
-    FrameDecoder, Message, RecordFormat, TUNNEL_VERSION, TcpcopyHello, VERSION, parse_record,
+    FrameDecoder, Message, RecordFormat, TUNNEL_VERSION, TcpcopyHello, Times, VERSION, parse_record,
 };
 use tc_proto::{Flags, Flow, IpFields, PacketSpec, Segment, SeqNum, TcpOptions, Window};
 
@@ -57,7 +57,10 @@ impl Bench {
         self.accept(tunnel);
         self.say(tunnel, Message::Offer(TUNNEL_VERSION));
         self.say(tunnel, Message::Switch);
-        self.say_v2(tunnel, Message::Hello(TcpcopyHello { payload, nonce: TCPCOPY_NONCE }));
+        self.say_v2(
+            tunnel,
+            Message::Hello(TcpcopyHello { payload, times: Times::Unwanted, nonce: TCPCOPY_NONCE }),
+        );
     }
 
     pub(super) fn say_v2(&mut self, tunnel: TunnelId, message: Message) {

@@ -6,7 +6,7 @@ use crate::table::Table;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use tc_proto::tunnel::auth::{Challenge, Nonce};
-use tc_proto::tunnel::{DecodeError, Message, MessageDecoder, Response, TargetDatagram};
+use tc_proto::tunnel::{DecodeError, Message, MessageDecoder, Reply, Response, TargetDatagram, Times};
 
 /// Octets that are written at once, whole frames and messages of them.
 const BATCH_OCTETS: usize = 64 << 10;
@@ -32,6 +32,9 @@ pub(super) struct Tunnel {
     pub(super) wire: Wire,
     /// Octets of each response's payload that it gets.
     pub(super) payload: u16,
+    /// Whether it gets the times at which responses are seen, and the latest that it was told.
+    pub(super) times: Times,
+    told: Option<Duration>,
     pub(super) standing: Standing,
     /// Full batches, oldest first, and the one that grows.
     batches: VecDeque<Batch>,
@@ -69,6 +72,8 @@ impl Tunnel {
             decoder: MessageDecoder::new(),
             wire: Wire::default(),
             payload: 0,
+            times: Times::Unwanted,
+            told: None,
             standing: Standing::HalfOpen,
             batches: VecDeque::new(),
             growing: Batch::default(),
@@ -218,6 +223,12 @@ impl Tunnels {
         ready.map(|tunnel| tunnel.payload).max().unwrap_or(0)
     }
 
+    /// Whether any tunnel gets the times at which responses are seen.
+    pub(super) fn times(&self) -> Times {
+        let mut ready = self.by_id.values().filter(|tunnel| tunnel.standing == Standing::Ready);
+        if ready.any(|tunnel| tunnel.times == Times::Wanted) { Times::Wanted } else { Times::Unwanted }
+    }
+
     /// Queues what is no header: a part of the hand-shake.
     pub(super) fn queue(&mut self, id: TunnelId, write: impl FnOnce(&mut Vec<u8>)) {
         self.queue_for(id, |tunnel, _| {
@@ -226,10 +237,23 @@ impl Tunnels {
         });
     }
 
-    pub(super) fn queue_header(&mut self, id: TunnelId, response: &Response<'_>, mss: usize) -> Queued {
+    /// Queues a header that was seen at this time of our clock.
+    pub(super) fn queue_header(
+        &mut self,
+        id: TunnelId,
+        seen: Duration,
+        response: &Response<'_>,
+        mss: usize,
+    ) -> Queued {
         self.queue_for(id, |tunnel, max| {
             let (wire, payload) = (tunnel.wire, tunnel.payload);
-            tunnel.push_within(max, wire.least(payload), |batch| wire.queue(response, payload, mss, batch))
+            let news = tunnel.times == Times::Wanted && tunnel.told.replace(seen) != Some(seen);
+            tunnel.push_within(max, wire.least(payload), |batch| {
+                if news {
+                    Reply::write_time(u64::try_from(seen.as_micros()).unwrap_or(u64::MAX), &mut batch.octets);
+                }
+                wire.queue(response, payload, mss, batch);
+            })
         })
     }
 

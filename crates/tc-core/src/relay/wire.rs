@@ -3,8 +3,8 @@
 use std::fmt;
 use tc_proto::tunnel::{RecordFormat, Response, TUNNEL_VERSION, write_frames, write_records};
 
-/// The most octets of a header in version 2.
-const HEADER_OCTETS: usize = 4 + 8 + 2 * 16 + 60;
+/// The most octets of a header in version 2, with a time before it.
+const HEADER_OCTETS: usize = 4 + 8 + 2 * 16 + 60 + 4 + 8;
 
 /// What a tunnel's peer reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

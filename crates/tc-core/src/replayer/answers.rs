@@ -18,6 +18,14 @@ impl Replayer {
         }
     }
 
+    /// What is seen at the same moment of intercept's clock counts so many microseconds later than before: that clock is known
+    /// better now.
+    pub fn handle_clock_moved(&mut self, micros: i64) {
+        if let Some(comparison) = self.comparison.as_mut().filter(|_| micros != 0) {
+            comparison.move_clock(micros);
+        }
+    }
+
     /// What was compared so far, of requests that are over.
     #[must_use]
     pub fn comparison(&self) -> Option<&Comparison> {

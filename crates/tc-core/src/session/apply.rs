@@ -7,7 +7,7 @@ use super::sender::{Acked, Sender};
 use super::{AckPace, Context, LINGER, Reset, Said, Session, State, Synchronized};
 use crate::CloseReason;
 use crate::timer::Timer;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tc_proto::{Flags, Segment, TargetHeader, WindowScale};
 
 /// How long an acknowledgment of data may wait for something that carries it (RFC 9293, section 3.8.6.3 allows
@@ -23,18 +23,24 @@ const DEFAULT_MSS: [u16; 2] = [536, 1220];
 const MIN_MSS: usize = 64;
 
 impl Session {
-    /// Takes a header of the target and what is known of the payload behind it.
-    pub(crate) fn handle_target_header(&mut self, cx: &mut Context<'_>, header: &TargetHeader, payload: &[u8]) {
+    /// Takes a header of the target that was seen `at` some moment, and what is known of the payload behind it.
+    pub(crate) fn handle_target_header(
+        &mut self,
+        cx: &mut Context<'_>,
+        at: Instant,
+        header: &TargetHeader,
+        payload: &[u8],
+    ) {
         let segment = &header.0;
         self.restart_idle_timer(cx);
         match self.classify(segment) {
             Disposition::Ignore => {}
             Disposition::ResetStranger => self.reset_stranger(segment),
             Disposition::Refused => self.lose_target(cx, CloseReason::Refused),
-            Disposition::SynAck => self.synchronize(cx, segment),
+            Disposition::SynAck => self.synchronize(cx, at, segment),
             Disposition::Reset => self.on_reset(cx, segment),
             Disposition::Acknowledge => self.acknowledge_now(),
-            Disposition::Process => self.process(cx, segment, payload),
+            Disposition::Process => self.process(cx, at, segment, payload),
         }
     }
 
@@ -74,7 +80,7 @@ impl Session {
     }
 
     /// SYN-SENT becomes ESTABLISHED.
-    fn synchronize(&mut self, cx: &mut Context<'_>, segment: &Segment) {
+    fn synchronize(&mut self, cx: &mut Context<'_>, at: Instant, segment: &Segment) {
         let (State::SynSent(syn), Some(emitter)) = (&mut self.state, &mut self.emitter) else { return };
         let offered = emitter.opening().options;
         let rcv = Receiver::new(segment);
@@ -95,7 +101,7 @@ impl Session {
             syn.rtt.sample(rtt);
         }
         if let (Some(meter), Some(sent)) = (&mut self.meter, syn.sent) {
-            meter.on_handshake(cx.now.saturating_duration_since(sent));
+            meter.on_handshake(at.saturating_duration_since(sent));
         }
         let mut snd = Sender::new(segment, scale, mss.max(MIN_MSS), syn.rtt);
         if syn.attempts > 1 {
@@ -120,7 +126,7 @@ impl Session {
     }
 
     /// Acknowledgment, window, text and FIN of an acceptable segment.
-    fn process(&mut self, cx: &mut Context<'_>, segment: &Segment, payload: &[u8]) {
+    fn process(&mut self, cx: &mut Context<'_>, at: Instant, segment: &Segment, payload: &[u8]) {
         let State::Synchronized(sync) = &mut self.state else { return };
         sync.confirmed = true;
         let echo = segment.options.timestamps.map(|stamps| stamps.echo);
@@ -137,7 +143,7 @@ impl Session {
         }
         let before = sync.rcv.nxt;
         let text = sync.rcv.on_text(segment);
-        self.measure_answer(cx, before, segment, payload);
+        self.measure_answer(at, before, segment, payload);
         let State::Synchronized(sync) = &mut self.state else { return };
         match text {
             Text::None => {}

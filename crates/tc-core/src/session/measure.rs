@@ -1,6 +1,6 @@
 //! What a session tells the [`Meter`] that follows its requests and answers.
 
-use super::{Context, Session, State};
+use super::{Session, State};
 use crate::compare::{Meter, RequestPart, TargetPart};
 use std::time::Instant;
 use tc_proto::{PacketRef, Segment, SeqNum};
@@ -50,23 +50,17 @@ impl Session {
         }
     }
 
-    /// A segment of the target was taken; `before` is what was expected of the target until then.
-    pub(super) fn measure_answer(
-        &mut self,
-        cx: &Context<'_>,
-        before: SeqNum,
-        segment: &Segment,
-        payload: &[u8],
-    ) {
+    /// A segment of the target was taken that was seen `at` some moment; `before` is what was expected of the target until then.
+    pub(super) fn measure_answer(&mut self, at: Instant, before: SeqNum, segment: &Segment, payload: &[u8]) {
         let (Some(meter), State::Synchronized(sync)) = (&mut self.meter, &self.state) else { return };
         let advanced = sync.rcv.nxt.octets_since(before);
         let octets = advanced - usize::from(advanced > 0 && sync.rcv.is_closed());
         if segment.payload_len == 0 {
-            meter.on_acknowledged(cx.now, segment.ack);
+            meter.on_acknowledged(at, segment.ack);
         }
         if octets > 0 {
             let head = payload.get(before.octets_since(segment.seq)..).unwrap_or_default();
-            meter.on_target(TargetPart { now: cx.now, ack: segment.ack, octets, head });
+            meter.on_target(TargetPart { at, ack: segment.ack, octets, head });
         }
     }
 }

@@ -99,7 +99,11 @@ impl Tunnel {
             match reply {
                 Reply::Response(header, _) => headers.push(header),
                 Reply::Hello(_) => {}
-                Reply::Datagram(_) | Reply::Malformed | Reply::Proof(_) | Reply::Sighting(_) => {
+                Reply::Datagram(_)
+                | Reply::Malformed
+                | Reply::Proof(_)
+                | Reply::Sighting(_)
+                | Reply::Time(_) => {
                     panic!("the relay says {reply:?}")
                 }
             }

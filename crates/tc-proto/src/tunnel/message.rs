@@ -9,6 +9,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
 const ADD_ROUTE: u16 = 1;
 const REMOVE_ROUTE: u16 = 2;
 
+const WANTS_TIMES: u16 = 1;
+
 /// Types of version 2.
 mod kind {
     pub(super) const HELLO: u16 = 1;
@@ -48,8 +50,20 @@ pub enum Message {
 pub struct TcpcopyHello {
     /// Octets of each response's payload that it wants.
     pub payload: u16,
+    /// Whether it wants to know when responses were seen.
+    pub times: Times,
     /// Its half of the challenge.
     pub nonce: Nonce,
+}
+
+/// Whether tcpcopy wants to know when intercept saw the responses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Times {
+    /// It does not ask.
+    #[default]
+    Unwanted,
+    /// [`Reply::Time`](super::Reply::Time) comes before the responses that were seen at that time.
+    Wanted,
 }
 
 impl Message {
@@ -88,6 +102,8 @@ impl Message {
             Self::Hello(hello) => write_message(kind::HELLO, out, |out| {
                 out.extend_from_slice(&hello.payload.to_be_bytes());
                 out.extend_from_slice(&hello.nonce);
+                let flags = if hello.times == Times::Wanted { WANTS_TIMES } else { 0 };
+                out.extend_from_slice(&flags.to_be_bytes());
             }),
             Self::Proof(proof) => write_message(kind::PROOF, out, |out| out.extend_from_slice(proof)),
             Self::AddRoute(flow) => write_message(kind::ADD_ROUTE, out, |out| write_flow(flow, out)),
@@ -137,7 +153,7 @@ impl Message {
     pub(super) fn from_body(kind: u16, body: &[u8]) -> Result<Self, DecodeError> {
         let mut fields = Fields::new(kind, body);
         match kind {
-            kind::HELLO => Ok(Self::Hello(TcpcopyHello { payload: fields.u16()?, nonce: fields.array()? })),
+            kind::HELLO => read_hello(&mut fields).map(Self::Hello),
             kind::PROOF => fields.array().map(Self::Proof),
             kind::ADD_ROUTE => read_flow(&mut fields).map(Self::AddRoute),
             kind::REMOVE_ROUTE => read_flow(&mut fields).map(Self::RemoveRoute),
@@ -146,6 +162,14 @@ impl Message {
             _ => Err(fields.error()),
         }
     }
+}
+
+fn read_hello(fields: &mut Fields<'_>) -> Result<TcpcopyHello, DecodeError> {
+    let (payload, nonce) = (fields.u16()?, fields.array()?);
+    // Those who do not know of flags do not send them.
+    let flags = fields.u16().unwrap_or(0);
+    let times = if flags & WANTS_TIMES != 0 { Times::Wanted } else { Times::Unwanted };
+    Ok(TcpcopyHello { payload, times, nonce })
 }
 
 fn v4(address: SocketAddr) -> Option<SocketAddrV4> {

@@ -9,6 +9,7 @@ use crate::TargetHeader;
 mod kind {
     pub(super) const HELLO: u16 = 1;
     pub(super) const PROOF: u16 = 2;
+    pub(super) const TIME: u16 = 18;
 }
 
 /// The longest body of a message before the responses.
@@ -28,6 +29,9 @@ pub enum Reply<'a> {
     Datagram(TargetDatagram),
     /// What it saw of a flow that it was asked to trace.
     Sighting(Sighting),
+    /// When intercept saw the responses that follow, up to the next of these, in microseconds on a clock of its own
+    /// whose beginning nobody knows.
+    Time(u64),
     /// A record that is no header. Only version 1 has it: what follows can still be understood.
     Malformed,
 }
@@ -83,10 +87,15 @@ impl<'a> Reply<'a> {
         write_message(kind::PROOF, out, |out| out.extend_from_slice(proof));
     }
 
+    /// Appends the message of a time.
+    pub fn write_time(micros: u64, out: &mut Vec<u8>) {
+        write_message(kind::TIME, out, |out| out.extend_from_slice(&micros.to_be_bytes()));
+    }
+
     /// The longest body of a type, or `None` if it is unknown.
     pub(super) const fn longest(kind: u16) -> Option<usize> {
         match kind {
-            kind::HELLO | kind::PROOF | TargetDatagram::KIND | Sighting::KIND => Some(MAX_BODY),
+            kind::HELLO | kind::PROOF | kind::TIME | TargetDatagram::KIND | Sighting::KIND => Some(MAX_BODY),
             Response::KIND => Some(u16::MAX as usize),
             _ => None,
         }
@@ -101,6 +110,7 @@ impl<'a> Reply<'a> {
                 Ok(Self::Hello(InterceptHello { version, lock, nonce: fields.array()? }))
             }
             kind::PROOF => fields.array().map(Self::Proof),
+            kind::TIME => fields.array().map(|octets| Self::Time(u64::from_be_bytes(octets))),
             Response::KIND => {
                 let response = Response::from_body(body)?;
                 Ok(Self::Response(response.header(), response.payload()))

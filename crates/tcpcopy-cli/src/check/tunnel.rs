@@ -148,7 +148,7 @@ impl Tunnel {
                     self.sighting = Some(sighting);
                     Ok(())
                 }
-                Reply::Datagram(_) | Reply::Malformed => Ok(()),
+                Reply::Datagram(_) | Reply::Time(_) | Reply::Malformed => Ok(()),
             };
             understood.map_err(std::io::Error::other)?;
         }

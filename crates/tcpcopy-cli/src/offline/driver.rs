@@ -112,7 +112,7 @@ impl OfflineDriver {
             timer,
             signals,
             tunnels,
-            outlet: Outlet::new(injector, now),
+            outlet: Outlet::new(injector, config.accuracy(), now),
             replayer,
             replay: config.replay,
             config: offline.clone(),

@@ -41,7 +41,11 @@ impl Bench {
             match reply {
                 Reply::Datagram(datagram) => told.push(datagram),
                 Reply::Hello(_) => {}
-                Reply::Proof(_) | Reply::Response(..) | Reply::Sighting(_) | Reply::Malformed => {
+                Reply::Proof(_)
+                | Reply::Response(..)
+                | Reply::Sighting(_)
+                | Reply::Time(_)
+                | Reply::Malformed => {
                     panic!("{reply:?}")
                 }
             }

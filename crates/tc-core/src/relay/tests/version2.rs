@@ -2,7 +2,7 @@ use super::super::testing::{Bench, ONE, PEER, TCPCOPY_NONCE, TWO, flow, nonce, r
 use super::super::{CutReason, Event, RelayConfig, TunnelId, Wire};
 use super::SECOND;
 use tc_proto::tunnel::auth::{Challenge, Key, Proof, Role};
-use tc_proto::tunnel::{Lock, Message, Reply, ReplyDecoder, Sighting, TUNNEL_VERSION, TcpcopyHello};
+use tc_proto::tunnel::{Lock, Message, Reply, ReplyDecoder, Sighting, TUNNEL_VERSION, TcpcopyHello, Times};
 use tc_proto::{Flags, Flow, Segment};
 
 const THREE: TunnelId = TunnelId(3);
@@ -40,7 +40,7 @@ fn heard(stream: &[u8]) -> Heard {
             Reply::Hello(hello) => hellos.push(hello.lock),
             Reply::Proof(proof) => proofs.push(proof),
             Reply::Response(header, payload) => responses.push((header.0, payload.to_vec())),
-            Reply::Datagram(_) | Reply::Sighting(_) => panic!("{reply:?} was not asked for"),
+            Reply::Datagram(_) | Reply::Sighting(_) | Reply::Time(_) => panic!("{reply:?} was not asked for"),
             Reply::Malformed => panic!("version 2 has no records"),
         }
     }
@@ -59,6 +59,48 @@ fn a_peer_that_offers_version_2_hears_hello_at_once_and_then_messages() {
     let (hellos, _, responses) = heard(&bench.stream(ONE));
     assert_eq!(hellos, [Lock::Open]);
     assert_eq!(responses[0].0.seq.value(), 7, "also while it still speaks version 1 itself");
+}
+
+#[test]
+fn who_asks_is_told_when_responses_were_seen_held_ones_too() {
+    let mut bench = bench(RelayConfig::default());
+    bench.accept(ONE);
+    bench.say(ONE, Message::Offer(TUNNEL_VERSION));
+    bench.say(ONE, Message::Switch);
+    let hello = TcpcopyHello { payload: 0, times: Times::Wanted, nonce: TCPCOPY_NONCE };
+    bench.say_v2(ONE, Message::Hello(hello));
+    bench.connect_v2(TWO, 0);
+    bench.say_v2(ONE, Message::AddRoute(flow(1)));
+    bench.say_v2(TWO, Message::AddRoute(flow(3)));
+    assert_eq!(bench.relay.times_wanted(), Times::Wanted);
+    bench.respond(flow(1), Flags::SYN, 1);
+    bench.respond(flow(1), Flags::ACK, 2);
+    bench.pass(SECOND / 10);
+    bench.respond(flow(2), Flags::SYN, 3);
+    bench.respond(flow(3), Flags::SYN, 4);
+    bench.pass(SECOND / 10);
+    bench.respond(flow(1), Flags::ACK, 5);
+    bench.say_v2(ONE, Message::AddRoute(flow(2)));
+    assert_eq!(told(&bench.stream(ONE)), [(0, 1), (0, 2), (200_000, 5), (100_000, 3)]);
+    let (_, _, responses) = heard(&bench.stream(TWO));
+    assert_eq!(responses.len(), 1, "the other gets no times");
+    bench.relay.handle_tunnel_down(ONE);
+    assert_eq!(bench.relay.times_wanted(), Times::Unwanted);
+}
+
+/// The times of a stream's responses, and their sequence numbers.
+fn told(stream: &[u8]) -> Vec<(u64, u32)> {
+    let mut decoder = ReplyDecoder::new();
+    decoder.push(stream);
+    let (mut time, mut told) = (None, Vec::new());
+    while let Some(reply) = decoder.next().unwrap() {
+        match reply {
+            Reply::Time(micros) => assert_ne!(time.replace(micros), Some(micros), "told once"),
+            Reply::Response(header, _) => told.push((time.unwrap(), header.0.seq.value())),
+            Reply::Hello(_) | Reply::Proof(_) | Reply::Datagram(_) | Reply::Sighting(_) | Reply::Malformed => {}
+        }
+    }
+    told
 }
 
 #[test]
@@ -211,7 +253,8 @@ fn a_trace_is_asked_of_the_driver_and_its_answer_goes_to_who_asked() {
     bench.say(ONE, Message::Switch);
     bench.say_v2(ONE, Message::Trace(six()));
     assert_eq!(bench.events(), [], "it has not proved that it knows the key");
-    bench.say_v2(ONE, Message::Hello(TcpcopyHello { payload: 0, nonce: TCPCOPY_NONCE }));
+    bench
+        .say_v2(ONE, Message::Hello(TcpcopyHello { payload: 0, times: Times::Unwanted, nonce: TCPCOPY_NONCE }));
     bench.say_v2(ONE, Message::Proof(proof_of(&key("the key of this test"), ONE)));
     bench.say_v2(ONE, Message::Trace(six()));
     assert!(bench.events().contains(&Event::Trace { tunnel: ONE, flow: six() }));

@@ -1,7 +1,7 @@
 use super::{flow, full_options, response};
 use crate::tunnel::{
     DatagramRoute, DecodeError, InterceptHello, Lock, Message, MessageDecoder, RecordFormat, Reply,
-    ReplyDecoder, Response, Sighting, TUNNEL_VERSION, TargetDatagram, TcpcopyHello, write_frames,
+    ReplyDecoder, Response, Sighting, TUNNEL_VERSION, TargetDatagram, TcpcopyHello, Times, write_frames,
     write_records,
 };
 use crate::{Flow, PacketRef, PortShare, Segment, TcpOptions};
@@ -19,7 +19,7 @@ fn hello() -> InterceptHello {
 fn conversation() -> (Vec<Message>, Vec<Message>) {
     let first = vec![Message::Offer(TUNNEL_VERSION), Message::AddRoute(flow()), Message::Switch];
     let then = vec![
-        Message::Hello(TcpcopyHello { payload: 512, nonce: [9; 32] }),
+        Message::Hello(TcpcopyHello { payload: 512, times: Times::Wanted, nonce: [9; 32] }),
         Message::Proof([3; 32]),
         Message::AddRoute(six(1)),
         Message::RemoveRoute(flow()),
@@ -59,6 +59,7 @@ enum Heard {
     Response(Segment, Vec<u8>),
     Datagram(TargetDatagram),
     Sighting(Sighting),
+    Time(u64),
     Malformed,
 }
 
@@ -74,6 +75,7 @@ fn read_replies(stream: &[u8], cut: usize) -> Result<Vec<Heard>, DecodeError> {
                 Reply::Response(header, payload) => Heard::Response(header.0, payload.to_vec()),
                 Reply::Datagram(datagram) => Heard::Datagram(datagram),
                 Reply::Sighting(sighting) => Heard::Sighting(sighting),
+                Reply::Time(micros) => Heard::Time(micros),
                 Reply::Malformed => Heard::Malformed,
             });
         }
@@ -93,6 +95,27 @@ fn only_a_peer_that_offered_may_switch() {
     let mut stream = Message::Version(6).encode().unwrap().to_vec();
     stream.extend(Message::Switch.encode().unwrap());
     assert_eq!(read_messages(&stream, 14), Err(DecodeError::MessageType(3)));
+}
+
+#[test]
+fn a_hello_without_flags_asks_for_no_times() {
+    let hello = |times| Message::Hello(TcpcopyHello { payload: 1, times, nonce: [5; 32] });
+    let mut octets = octets_of(&(vec![Message::Offer(2), Message::Switch], vec![hello(Times::Wanted)]));
+    octets.truncate(octets.len() - 2);
+    octets[2 * Message::LEN + 3] -= 2;
+    assert_eq!(read_messages(&octets, 7).unwrap().last(), Some(&hello(Times::Unwanted)));
+}
+
+#[test]
+fn a_time_has_octets_of_its_own_and_survives_any_cut() {
+    let mut octets = Vec::new();
+    hello().write(&mut octets);
+    let begin = octets.len();
+    Reply::write_time(0x0102, &mut octets);
+    assert_eq!(octets[begin..], [0, 18, 0, 8, 0, 0, 0, 0, 0, 0, 1, 2]);
+    for cut in 1..octets.len() {
+        assert_eq!(read_replies(&octets, cut), Ok(vec![Heard::Hello(hello()), Heard::Time(0x0102)]));
+    }
 }
 
 #[test]
