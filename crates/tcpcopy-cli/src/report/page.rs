@@ -282,7 +282,7 @@ fn mismatches(summary: &Summary) -> Markup {
                     }
                     div.scroll {
                         table {
-                            thead { tr { th { "time, UTC" } th { "request" } th.online { "online" } th.target { "target" } } }
+                            thead { tr { th { "time, UTC" } th.text { "request" } th.online { "online" } th.target { "target" } } }
                             tbody {
                                 @for example in &summary.mismatches {
                                     tr {

@@ -265,9 +265,11 @@ fn timeline(comparison: &Comparison) -> Vec<Moment> {
     comparison.timeline.intervals().iter().enumerate().map(moment).collect()
 }
 
-/// Bars whose ends grow by a constant factor, from below the shortest time to beyond the longest.
+/// Bars whose ends grow by a constant factor, to beyond the longest time. The first has all shorter ones too: of the target's
+/// times the way is taken off, which may leave nothing, and half of the online server's shortest is short enough to show.
 fn distribution(speed: &Speed) -> Vec<Bar> {
-    let shortest = [&speed.online, &speed.target].into_iter().filter_map(|side| side.quantile(0.0)).min();
+    let shortest = speed.online.quantile(0.0).zip(speed.target.quantile(0.01));
+    let shortest = shortest.map(|(online, target)| target.clamp(online / 2, online));
     let longest = [&speed.online, &speed.target].into_iter().filter_map(|side| side.quantile(1.0)).max();
     let (Some(shortest), Some(longest)) = (shortest, longest) else { return Vec::new() };
     let factor = 10_f64.powf(1.0 / f64::from(BARS_PER_DECADE));
@@ -349,5 +351,24 @@ fn outcome(result: Result<Option<u16>, Failure>) -> String {
         Err(Failure::Unanswered) => "no answer".to_owned(),
         Err(Failure::NotSent) => "not sent".to_owned(),
         Err(Failure::InFlight) => "in flight".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_way_left_nothing_of_does_not_stretch_the_distribution() {
+        let mut speed = Speed::default();
+        for number in 0..100 {
+            speed.online.record(Duration::from_millis(10));
+            speed.target.record(Duration::from_millis(if number < 5 { 0 } else { 12 }));
+        }
+        let bars = distribution(&speed);
+        let [first, .., last] = &bars[..] else { panic!("{bars:?}") };
+        assert!((4.0..7.0).contains(&first.up_to_ms) && last.up_to_ms >= 12.0, "{bars:?}");
+        assert_eq!((first.target, first.online), (5, 0));
+        assert_eq!(bars.iter().map(|bar| bar.online + bar.target).sum::<u64>(), 200);
     }
 }
