@@ -12,7 +12,7 @@ use crate::binaries::Binaries;
 use crate::capture::Capture;
 use crate::content::{Content, Fnv};
 use crate::lab::{CLIENT_NET, Host, IpVersion, Lab, Rule, TARGET};
-use crate::pair::{Arguments, Pair, QUEUE, await_process, log_path};
+use crate::pair::{Arguments, Pair, QUEUE};
 use crate::records::{Kind, Record, Verdict, repeated, unix_ms};
 use crate::stage::APP_PORT;
 
@@ -182,9 +182,7 @@ impl DatagramStage {
     ///
     /// It does not in time.
     pub fn await_told(&mut self, words: &str, lines: usize) {
-        let log = log_path(self.lab.directory(), "tcpcopy");
-        let told = || std::fs::read_to_string(&log).unwrap_or_default().matches(words).count() >= lines;
-        await_process(&mut self.pair.tcpcopy, &format!("says '{words}'"), REPLAY_LIMIT, told);
+        self.pair.await_told(&self.lab, words, lines);
     }
 
     /// The map for datagrams to the application.

@@ -111,6 +111,17 @@ impl Pair {
         self.await_tunnel(lab, READY_LIMIT);
     }
 
+    /// Waits until the log of tcpcopy has so many lines with these words.
+    ///
+    /// # Panics
+    ///
+    /// It does not in time.
+    pub fn await_told(&mut self, lab: &Lab, words: &str, lines: usize) {
+        let log = log_path(lab.directory(), "tcpcopy");
+        let told = || std::fs::read_to_string(&log).unwrap_or_default().matches(words).count() >= lines;
+        await_process(&mut self.tcpcopy, &format!("says '{words}'"), RECONNECT_LIMIT, told);
+    }
+
     /// Ends intercept with SIGKILL.
     pub fn kill_intercept(&mut self) {
         self.lost = Usage::of(self.intercept.id());

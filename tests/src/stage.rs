@@ -241,6 +241,16 @@ impl Stage {
         self.pair = Some(Pair::start_mapped(&self.lab, &self.binaries, map, arguments));
     }
 
+    /// Waits until the log of tcpcopy has so many lines with these words.
+    ///
+    /// # Panics
+    ///
+    /// It does not in time.
+    pub fn await_told(&mut self, words: &str, lines: usize) {
+        let pair = self.pair.as_mut().expect("the programs have been started");
+        pair.await_told(&self.lab, words, lines);
+    }
+
     /// The programs under test.
     ///
     /// # Panics

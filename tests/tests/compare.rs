@@ -26,6 +26,8 @@ fn report_and_names(online: &[&str], target: &[&str], arguments: &[&str]) -> (Va
     let mut all = vec!["--report", path.to_str().unwrap(), "--report", page.to_str().unwrap()];
     all.extend(arguments);
     stage.start_pair(Arguments { tcpcopy: &all, intercept: &[] });
+    // Version 1 of the tunnel returns no status.
+    stage.await_told("speaks version 2", 1);
     stage.load(LOAD);
     stage.settle(Replay::Complete(1), |_| true);
     let status = stage.pair().tcpcopy.stop(Duration::from_secs(5));

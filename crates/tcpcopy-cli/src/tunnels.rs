@@ -4,7 +4,7 @@ mod datagrams;
 mod slot;
 
 use crate::config::{Config, Intercept, Unreachable};
-use crate::greeting::{Greeting, Terms};
+use crate::greeting::{Greeting, Reach, Terms};
 use crate::peer_clock::PeerClock;
 use crate::snapshot::TunnelCounts;
 use crate::tunnel::{Ended, Served, Tunnel};
@@ -16,11 +16,11 @@ use std::io;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 use tc_core::Replayer;
-use tc_proto::tunnel::{DatagramRoute, Message};
+use tc_proto::tunnel::{DatagramRoute, Message, TUNNEL_VERSION, Times};
 use tc_proto::{Flow, PortShare};
 use tc_sys::program::RateLimit;
 use tc_sys::{Families, SysError};
-use tracing::warn;
+use tracing::{info, warn};
 
 /// How long an intercept may take to accept.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
@@ -118,6 +118,14 @@ impl Tunnels {
             slot.dirty |= event.is_writable();
             slot.unread |= event.is_readable() || event.is_error() || event.is_read_closed();
         }
+    }
+
+    /// Whether replay may begin: an intercept is there, and of each it is known whether it tells what only version 2 can.
+    pub(crate) fn is_ready(&self, now: Instant) -> bool {
+        let known =
+            |slot: &Slot| !slot.is_up() || slot.speaks_version_2() || now >= slot.established + PROOF_LIMIT;
+        let asks = !self.datagram_routes.is_empty() || self.terms.times == Times::Wanted;
+        self.counts().up > 0 && (!asks || self.slots.iter().all(known))
     }
 
     /// Whether each intercept tells when it saw the answers, so that they may be read late.
@@ -220,8 +228,12 @@ impl Tunnels {
             return;
         }
         let Some(clock) = self.clocks.get_mut(index / self.per_intercept.max(1)) else { return };
+        let before = tunnel.reach();
         match tunnel.read(now, replayer, clock, &mut self.buffer, &mut self.malformed) {
             Ok(served) => {
+                if tunnel.reach() == Reach::All && before != Reach::All {
+                    info!("intercept at {} speaks version {TUNNEL_VERSION}", slot.address);
+                }
                 slot.unread = served == Served::More;
                 slot.dirty |= tunnel.has_output();
                 slot.extend(now, replayer);

@@ -1,9 +1,8 @@
 //! Asking intercepts to tell of the target's datagrams.
 
+use super::Tunnels;
 use super::slot::{Slot, State};
-use super::{PROOF_LIMIT, Tunnels};
 use crate::greeting::Reach;
-use std::time::Instant;
 use tc_core::Mapping;
 use tc_proto::tunnel::{DatagramRoute, Message};
 use tc_proto::{PortShare, Transport};
@@ -33,20 +32,10 @@ impl Tunnels {
             }
         }
     }
-
-    /// Whether replay may begin: an intercept is there, and nobody who might tell of datagrams still has to be asked.
-    pub(crate) fn is_ready(&self, now: Instant) -> bool {
-        let asked = |slots: &[Slot]| {
-            let is_old = |slot: &Slot| slot.is_up() && now >= slot.established + PROOF_LIMIT;
-            slots.iter().any(|slot| slot.tells_datagrams || is_old(slot)) || !slots.iter().any(Slot::is_up)
-        };
-        let all_asked = || self.slots.chunks(self.per_intercept).all(asked);
-        self.counts().up > 0 && (self.datagram_routes.is_empty() || all_asked())
-    }
 }
 
 impl Slot {
-    fn speaks_version_2(&self) -> bool {
+    pub(super) fn speaks_version_2(&self) -> bool {
         matches!(&self.state, State::Up(tunnel) if tunnel.reach() == Reach::All)
     }
 
