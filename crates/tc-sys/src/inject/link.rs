@@ -32,8 +32,11 @@ mod table;
 const REFRESH: Duration = Duration::from_secs(1);
 /// How often a neighbour that has not been heard for a while is asked whether it is still there.
 const SOLICIT: Duration = Duration::from_secs(10);
-/// How long a neighbour may take to answer at the start.
-const FIRST_ANSWER: Duration = Duration::from_secs(2);
+/// How long a neighbour may take to answer at the start. The kernel gives up after three questions, a second apart, which an
+/// interface that has just come up may lose.
+const FIRST_ANSWER: Duration = Duration::from_secs(5);
+/// How often it is asked at the start.
+const FIRST_QUESTIONS: Duration = Duration::from_secs(1);
 const POLL: Duration = Duration::from_millis(10);
 
 /// A host that packets are sent to.
@@ -109,19 +112,18 @@ impl LinkInjector {
                 SysError::new("find the route to", target.to_string(), cause)
                     .with_hint(format!("see: ip route get {target} oif {device}"))
             })?;
-            let mut waited = Duration::ZERO;
+            let begun = Instant::now();
             while !hop.refresh(self.table.neighbour(via).ok().flatten()) {
-                if waited >= FIRST_ANSWER {
+                if begun.elapsed() >= FIRST_ANSWER {
                     let cause = io::Error::other("no answer");
                     let object = format!("{via}, the next hop to {target} on {device}");
                     return Err(SysError::new("find the link-layer address of", object, cause)
                         .with_hint("name another device with -o, or give the address behind the target's port in -x: @00:11:22:33:44:55"));
                 }
-                if waited.is_zero() {
+                if hop.solicits_at(Instant::now(), FIRST_QUESTIONS) {
                     self.table.solicit(via);
                 }
                 std::thread::sleep(POLL);
-                waited += POLL;
             }
             info!("next hop to {target}: {via} at {} on {device}", hop.address());
         }
