@@ -7,6 +7,7 @@
 //! A header of the target is first classified ([`classify`]), then applied ([`apply`]). What may be sent is
 //! decided in [`admit`]; [`transmit`] sends it.
 
+mod ack_pace;
 mod admit;
 mod apply;
 mod captured;
@@ -28,6 +29,7 @@ use crate::compare::Meter;
 use crate::counters::Counters;
 use crate::timer::{Timer, TimerTable};
 use crate::{CloseReason, ReplayConfig, Waiting};
+use ack_pace::AckPace;
 use admit::Wait;
 pub(crate) use captured::Offered;
 use captured::{EndKind, Turn};
@@ -44,12 +46,6 @@ use tc_proto::{Flow, IpFields, PacketRef, SeqNum};
 /// four minutes; nothing but a repeated FIN is expected here).
 const LINGER: Duration = Duration::from_secs(2);
 
-/// How many times longer than its connection a silent client is remembered: two hours by default, the time after which
-/// a host asks whether the other side lives (RFC 9293, section 3.8.4).
-const MEMORY_FACTOR: u32 = 10;
-
-/// How long the target may take to close behind the client.
-const CLOSING_LIMIT: Duration = Duration::from_mins(1);
 /// Timeouts in a row after which the target is given up (R2 of RFC 9293, section 3.8.3).
 const MAX_TIMEOUTS: u32 = 12;
 
@@ -108,50 +104,6 @@ struct Said {
     octets: usize,
     /// Whether the last of them were pushed.
     pushed: bool,
-}
-
-/// What is known of whether the target waits for our acknowledgments. One that does has an answer in several small
-/// writes and Nagle's algorithm on (RFC 9293, section 3.7.4): what comes next of the answer comes behind the
-/// acknowledgment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum AckPace {
-    /// Nothing.
-    #[default]
-    Unknown,
-    /// An acknowledgment went out late, and nothing came since.
-    Watched,
-    /// The last late acknowledgment was followed by a request: nobody had waited for it.
-    Patient,
-    /// Something once came behind a late acknowledgment, or again because there was none.
-    Prompt,
-}
-
-impl AckPace {
-    /// An acknowledgment that had waited goes out, alone.
-    fn on_late_ack(&mut self) {
-        if *self != Self::Prompt {
-            *self = Self::Watched;
-        }
-    }
-
-    /// The target says something; whether it has the latest request by then.
-    fn on_text(&mut self, has_request: bool) {
-        if *self == Self::Watched || (*self == Self::Patient && !has_request) {
-            *self = Self::Prompt;
-        }
-    }
-
-    /// The target repeats itself: it misses an acknowledgment.
-    fn on_repetition(&mut self) {
-        *self = Self::Prompt;
-    }
-
-    /// A request goes out.
-    fn on_request(&mut self) {
-        if *self == Self::Watched {
-            *self = Self::Patient;
-        }
-    }
 }
 
 impl Synchronized {
@@ -337,13 +289,6 @@ impl Session {
         opens_or_sends || self.stream.has_hole()
     }
 
-    /// Gives a hole in the captured stream another limit, from now on.
-    pub(crate) fn limit_hole(&mut self, cx: &Context<'_>) {
-        if self.stream.has_hole() {
-            self.timers.set(Timer::Hole, cx.now + cx.config.hole_limit);
-        }
-    }
-
     /// The next deadline and its reason.
     pub(crate) fn poll_timeout(&self) -> Option<(Instant, Timer)> {
         self.timers.next_timeout()
@@ -437,26 +382,5 @@ impl Session {
     fn want_flow_for_next_request(&mut self, cx: &mut Context<'_>) {
         cx.counters.requests.given_up += self.stream.skip_to_request(self.stream.base());
         self.wants_flow = self.stream.first_turn().is_some();
-    }
-
-    /// How long a silent client is remembered that has no connection to the target: without that, its next request could
-    /// not be told from the middle of one.
-    fn memory_limit(cx: &Context<'_>) -> Duration {
-        cx.config.keepalive_timeout * MEMORY_FACTOR
-    }
-
-    /// Starts the time anew after which a silent session is closed.
-    fn restart_idle_timer(&mut self, cx: &Context<'_>) {
-        let limit = match &self.state {
-            State::Lingering { .. } => return,
-            State::Idle if self.stream.end().is_some() => return,
-            State::Synchronized(sync) if sync.snd.nxt.after(self.stream.next()) => CLOSING_LIMIT,
-            State::Idle if self.stream.is_following() => Self::memory_limit(cx),
-            State::Synchronized(_) | State::Idle | State::Routing | State::SynSent(_) | State::Closed => {
-                cx.config.session_timeout
-            }
-        };
-        self.rested = false;
-        self.timers.set(Timer::Idle, cx.now + limit);
     }
 }

@@ -6,6 +6,12 @@ use crate::CloseReason;
 use crate::timer::{Timer, TimerTable};
 use std::time::Duration;
 
+/// How many times longer than its connection a silent client is remembered: two hours by default, the time after which
+/// a host asks whether the other side lives (RFC 9293, section 3.8.4).
+const MEMORY_FACTOR: u32 = 10;
+/// How long the target may take to close behind the client.
+const CLOSING_LIMIT: Duration = Duration::from_mins(1);
+
 impl Session {
     /// Does what is due.
     pub(crate) fn handle_timeout(&mut self, cx: &mut Context<'_>) {
@@ -31,6 +37,34 @@ impl Session {
         if self.timers.take_due(Timer::Idle, cx.now) {
             self.on_idle_timeout(cx);
         }
+    }
+
+    /// Gives a hole in the captured stream another limit, from now on.
+    pub(crate) fn limit_hole(&mut self, cx: &Context<'_>) {
+        if self.stream.has_hole() {
+            self.timers.set(Timer::Hole, cx.now + cx.config.hole_limit);
+        }
+    }
+
+    /// How long a silent client is remembered that has no connection to the target: without that, its next request could
+    /// not be told from the middle of one.
+    fn memory_limit(cx: &Context<'_>) -> Duration {
+        cx.config.keepalive_timeout * MEMORY_FACTOR
+    }
+
+    /// Starts the time anew after which a silent session is closed.
+    pub(super) fn restart_idle_timer(&mut self, cx: &Context<'_>) {
+        let limit = match &self.state {
+            State::Lingering { .. } => return,
+            State::Idle if self.stream.end().is_some() => return,
+            State::Synchronized(sync) if sync.snd.nxt.after(self.stream.next()) => CLOSING_LIMIT,
+            State::Idle if self.stream.is_following() => Self::memory_limit(cx),
+            State::Synchronized(_) | State::Idle | State::Routing | State::SynSent(_) | State::Closed => {
+                cx.config.session_timeout
+            }
+        };
+        self.rested = false;
+        self.timers.set(Timer::Idle, cx.now + limit);
     }
 
     fn on_retransmit_timeout(&mut self, cx: &mut Context<'_>) {
