@@ -89,7 +89,7 @@ pub(crate) enum Lag {
     None,
     /// An acknowledgment: an upload fills the window. Windows grow with what they are too small for.
     Window,
-    /// An answer.
+    /// An answer, or the acknowledgment of an upload that had losses: its window grows with round trips, not with what fits.
     Answer,
 }
 
@@ -273,6 +273,7 @@ impl Session {
         let State::Synchronized(sync) = &self.state else { return Lag::None };
         match sync.wait {
             Some(Wait::Answer(turn)) if self.stream.last_turn().is_some_and(|last| last > turn) => Lag::Answer,
+            Some(Wait::CongestionWindow) if sync.snd.had_losses() => Lag::Answer,
             Some(Wait::Window | Wait::CongestionWindow) => Lag::Window,
             Some(Wait::Answer(_) | Wait::Delivery | Wait::Quiet(_)) | None => Lag::None,
         }

@@ -9,6 +9,8 @@ use crate::records::{Record, Verdict, repeated};
 const LIMIT: Duration = Duration::from_mins(1);
 /// How long it may stand still before it is over. Retransmission with backoff needs seconds.
 const QUIET_LIMIT: Duration = Duration::from_secs(12);
+/// Octets to the target in that time that are no standing still: those of a large request that is on its way.
+const MOVING_OCTETS: u64 = 1_000_000;
 /// How long to look for requests too many.
 const AFTERMATH: Duration = Duration::from_millis(300);
 const POLL: Duration = Duration::from_millis(50);
@@ -58,7 +60,15 @@ impl Stage {
         std::thread::sleep(AFTERMATH);
         let start = Instant::now();
         let (mut seen, mut moved) = (Vec::new(), start);
-        while start.elapsed() < LIMIT && moved.elapsed() < replay.quiet() {
+        let mut received = self.octets_to_target();
+        while start.elapsed() < LIMIT {
+            if moved.elapsed() >= replay.quiet() {
+                let before = std::mem::replace(&mut received, self.octets_to_target());
+                if received < before + MOVING_OCTETS {
+                    break;
+                }
+                moved = Instant::now();
+            }
             let asked = Instant::now();
             let now = records(Role::Target);
             if replay.is_complete(&records(Role::Online), &now) {
@@ -70,5 +80,11 @@ impl Stage {
             std::thread::sleep(POLL.max(asked.elapsed()));
         }
         std::thread::sleep(AFTERMATH);
+    }
+
+    /// What the target host has received by now.
+    fn octets_to_target(&self) -> u64 {
+        let counted = self.lab.target.run("cat /sys/class/net/target0/statistics/rx_bytes");
+        counted.trim().parse().expect("a number of octets")
     }
 }

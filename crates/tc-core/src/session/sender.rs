@@ -133,6 +133,11 @@ impl Sender {
         })
     }
 
+    /// Whether the congestion window was ever cut.
+    pub(crate) const fn had_losses(&self) -> bool {
+        self.ssthresh != usize::MAX
+    }
+
     /// Where the part that is believed lost ends.
     fn loss_limit(&self, recovery: Recovery) -> SeqNum {
         match recovery.cause {
