@@ -238,8 +238,8 @@ pub fn passlist(binaries: &Binaries) -> Outcome {
     let mut stage = Stage::new(binaries.clone());
     stage.start_pair(Arguments { tcpcopy: &[], intercept: &["-x", PASSED] });
     let load = stage.start_load("--tag after --from 10.198.1.8-10.198.1.27 --connections 200 --requests 10");
-    let listed = ask_target(&stage, PASSED);
-    let other = ask_target(&stage, "10.198.1.30");
+    let listed = ask_target(&stage, PASSED, "20");
+    let other = ask_target(&stage, "10.198.1.30", "2");
     finish_load(load);
     let answered = String::from_utf8_lossy(&listed.stdout).contains("Server: target");
     assert!(answered, "the target answers a client on the passlist: {listed:?}");
@@ -247,11 +247,11 @@ pub fn passlist(binaries: &Binaries) -> Outcome {
     stage.outcome(is_afterwards)
 }
 
-fn ask_target(stage: &Stage, from: &str) -> Output {
+fn ask_target(stage: &Stage, from: &str, seconds: &str) -> Output {
     let url = format!("http://{}/bytes/20000", SocketAddr::new(stage.lab.target_address(), APP_PORT));
     let from = stage.lab.target_version.translate(from);
     let mut command = stage.lab.client.command("curl");
-    command.args(["-s", "-i", "--max-time", "2", "--output", "-"]);
+    command.args(["-s", "-i", "--max-time", seconds, "--output", "-"]);
     let output = command.args(["--interface", &from, &url]).output();
     output.expect("curl can be run")
 }
