@@ -7,8 +7,6 @@ use slab::Slab;
 use std::time::{Duration, Instant};
 use tc_proto::{Flags, Flow, Segment, TargetHeader};
 
-/// Routes that are looked at, at most, to find one that is idle when room is needed.
-const EVICTION_TRIES: usize = 16;
 /// The maximum segment size over Ethernet with IPv4.
 const ETHERNET_MSS: u16 = 1460;
 
@@ -180,17 +178,13 @@ impl Routes {
         deadline
     }
 
-    /// Removes the route that idled longest, as far as a few looks can tell.
+    /// Removes the route that idled longest. Each deadline that is put right on the way had a response since it was set.
     fn evict(&mut self) -> Announcement {
-        for _ in 0..EVICTION_TRIES {
-            let Some((was, key)) = self.deadlines.pop() else { break };
+        while let Some((was, key)) = self.deadlines.pop() {
             if self.reset_deadline(key) == was {
                 self.discard(key);
-                return Announcement::Evicted;
+                break;
             }
-        }
-        if let Some((_, key)) = self.deadlines.pop() {
-            self.discard(key);
         }
         Announcement::Evicted
     }

@@ -272,6 +272,23 @@ fn routes_are_bounded_and_the_one_that_idled_longest_makes_room() {
 }
 
 #[test]
+fn however_many_routes_are_announced_none_that_is_in_use_makes_room() {
+    let mut bench = Bench::with_two_tunnels(RelayConfig { max_routes: 200, ..RelayConfig::default() });
+    for number in 0..100 {
+        bench.announce(ONE, flow(number));
+    }
+    for number in 100..1000 {
+        bench.now += SECOND / 100;
+        bench.announce(TWO, flow(number));
+        // In use, each of them, since the last time that room was needed.
+        (0..100).for_each(|number| _ = bench.respond(flow(number), Flags::PSH, 1));
+    }
+    assert_eq!((bench.relay.route_count(), bench.relay.counters().routes_evicted), (200, 800));
+    assert_eq!(bench.read_seqs(ONE).len(), 900 * 100);
+    assert_eq!(bench.relay.counters().held, 0);
+}
+
+#[test]
 fn each_generation_gets_records_of_its_size() {
     for (version, format) in
         [(6, RecordFormat::Octets64), (5, RecordFormat::Octets80), (32_773, RecordFormat::Octets80)]
