@@ -187,7 +187,8 @@ impl Relay {
         self.datagram_routes.remove_tunnel(tunnel);
     }
 
-    /// A response of the target, from its IP header on; its payload may be cut off. It had `len` octets before.
+    /// A response of the target, from its IP header on; its payload may be cut off. It had `len` octets before, 0 if
+    /// nobody knows: then one whose IP header does not tell either is malformed.
     ///
     /// Only the passlist makes a response go on. Whatever else it is, malformed or without a route, it is dropped.
     pub fn handle_response(&mut self, now: Instant, octets: &[u8], len: usize) -> Verdict {
@@ -351,14 +352,22 @@ impl Relay {
 
     fn take_queued(&mut self, tunnel: TunnelId, queued: Queued) {
         match queued {
-            Queued::Waits => {}
+            Queued::Waits => {
+                if let Some((slowest, octets)) = self.tunnels.slowest() {
+                    self.cut_slow(slowest, octets);
+                }
+            }
             Queued::NoTunnel => self.counters.lost_with_tunnel += 1,
             Queued::Overflow { octets } => {
-                self.counters.tunnels_slow += 1;
                 self.counters.lost_with_tunnel += 1;
-                self.cut(tunnel, CutReason::Slow(octets));
+                self.cut_slow(tunnel, octets);
             }
         }
+    }
+
+    fn cut_slow(&mut self, tunnel: TunnelId, octets: usize) {
+        self.counters.tunnels_slow += 1;
+        self.cut(tunnel, CutReason::Slow(octets));
     }
 
     fn cut(&mut self, tunnel: TunnelId, reason: CutReason) {

@@ -42,6 +42,8 @@ pub struct RelayConfig {
     pub max_payload: u16,
     /// Octets of headers that may wait for one tunnel.
     pub max_pending: usize,
+    /// Octets of headers that may wait for all tunnels together; beyond, the one for which most wait is cut.
+    pub max_pending_of_all: usize,
     /// Records in a frame at most, for the C programs: from 1 to 16.
     pub records_per_frame: usize,
     /// How long a tunnel may take to say its version, and to prove that it knows the key.
@@ -67,6 +69,7 @@ impl Default for RelayConfig {
             hold_other: Duration::from_secs(3),
             max_payload: 2048,
             max_pending: 64 << 20,
+            max_pending_of_all: 256 << 20,
             records_per_frame: MAX_RECORDS_PER_FRAME,
             handshake_limit: Duration::from_secs(10),
         }

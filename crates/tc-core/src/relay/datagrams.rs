@@ -13,23 +13,32 @@ const MAX_TARGETS: usize = 256;
 #[derive(Debug, Default)]
 pub(super) struct DatagramRoutes {
     by_target: Table<SocketAddr, Vec<(TunnelId, DatagramRoute)>>,
+    /// Of how many targets each tunnel hears.
+    counts: Table<TunnelId, usize>,
 }
 
 impl DatagramRoutes {
     /// The tunnel hears of these datagrams, and of no others of the target; says whether it may.
     fn add(&mut self, tunnel: TunnelId, route: DatagramRoute) -> bool {
-        let targets = self.by_target.values().filter(|routes| routes.iter().any(|(to, _)| *to == tunnel));
-        if targets.count() >= MAX_TARGETS {
+        let known = self.by_target.get_mut(&route.target).into_iter().flatten().find(|(to, _)| *to == tunnel);
+        if let Some((_, known)) = known {
+            *known = route;
+            return true;
+        }
+        let count = self.counts.entry(tunnel).or_default();
+        if *count >= MAX_TARGETS {
             return false;
         }
-        let routes = self.by_target.entry(route.target).or_default();
-        routes.retain(|(to, _)| *to != tunnel);
-        routes.push((tunnel, route));
+        *count += 1;
+        self.by_target.entry(route.target).or_default().push((tunnel, route));
         true
     }
 
     /// Removes all routes of a tunnel.
     pub(super) fn remove_tunnel(&mut self, tunnel: TunnelId) {
+        if self.counts.remove(&tunnel).is_none() {
+            return;
+        }
         self.by_target.retain(|_, routes| {
             routes.retain(|(to, _)| *to != tunnel);
             !routes.is_empty()

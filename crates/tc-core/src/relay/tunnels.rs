@@ -10,6 +10,8 @@ use tc_proto::tunnel::{DecodeError, Message, MessageDecoder, Reply, Response, Ta
 
 /// Octets that are written at once, whole frames and messages of them.
 const BATCH_OCTETS: usize = 64 << 10;
+/// What the last header of a batch may take beyond that.
+const LAST_OCTETS: usize = 4 << 10;
 
 /// What became of a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +101,8 @@ impl Tunnel {
         write(&mut self.growing);
         self.pending += self.growing.octets.len() - before;
         if self.growing.octets.len() >= BATCH_OCTETS {
-            self.batches.push_back(std::mem::take(&mut self.growing));
+            let next = Batch::with_room(BATCH_OCTETS + LAST_OCTETS);
+            self.batches.push_back(std::mem::replace(&mut self.growing, next));
         }
     }
 
@@ -139,7 +142,10 @@ pub(super) struct Tunnels {
     ready: VecDeque<TunnelId>,
     /// Tunnels whose hand-shake is not over, the oldest first.
     half_open: VecDeque<TunnelId>,
+    /// Octets that wait for all of them.
+    pending: usize,
     max_pending: usize,
+    max_pending_of_all: usize,
     records_per_frame: usize,
     handshake_limit: Duration,
 }
@@ -150,7 +156,9 @@ impl Tunnels {
             by_id: Table::default(),
             ready: VecDeque::new(),
             half_open: VecDeque::new(),
+            pending: 0,
             max_pending: config.max_pending,
+            max_pending_of_all: config.max_pending_of_all,
             records_per_frame: config.records_per_frame,
             handshake_limit: config.handshake_limit,
         }
@@ -181,6 +189,7 @@ impl Tunnels {
     pub(super) fn remove(&mut self, id: TunnelId) -> Option<u64> {
         let tunnel = self.by_id.remove(&id)?;
         self.half_open.retain(|other| *other != id);
+        self.pending -= tunnel.pending;
         Some(tunnel.pending_headers())
     }
 
@@ -270,11 +279,22 @@ impl Tunnels {
     /// Queues something for a tunnel, which is then named to the driver. `push` gets the octets that may wait.
     fn queue_for(&mut self, id: TunnelId, push: impl FnOnce(&mut Tunnel, usize) -> Queued) -> Queued {
         let Some(tunnel) = self.by_id.get_mut(&id) else { return Queued::NoTunnel };
+        let before = tunnel.pending;
         let queued = push(tunnel, self.max_pending);
+        self.pending += tunnel.pending - before;
         if queued == Queued::Waits && std::mem::replace(&mut tunnel.notice, Notice::Given) == Notice::Due {
             self.ready.push_back(id);
         }
         queued
+    }
+
+    /// If more waits for all tunnels together than may: the one for which most does, and how many octets that are.
+    pub(super) fn slowest(&self) -> Option<(TunnelId, usize)> {
+        if self.pending <= self.max_pending_of_all {
+            return None;
+        }
+        let pending = self.by_id.iter().map(|(id, tunnel)| (*id, tunnel.pending));
+        pending.max_by_key(|(_, octets)| *octets)
     }
 
     pub(super) fn poll_ready(&mut self) -> Option<TunnelId> {
@@ -287,6 +307,10 @@ impl Tunnels {
     }
 
     pub(super) fn write(&mut self, id: TunnelId, out: &mut Vec<u8>) -> Option<u64> {
-        self.by_id.get_mut(&id)?.write_batch(self.records_per_frame, out)
+        let tunnel = self.by_id.get_mut(&id)?;
+        let before = tunnel.pending;
+        let frames = tunnel.write_batch(self.records_per_frame, out);
+        self.pending -= before - tunnel.pending;
+        frames
     }
 }

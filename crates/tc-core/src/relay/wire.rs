@@ -29,6 +29,10 @@ pub(super) struct Batch {
 }
 
 impl Batch {
+    pub(super) fn with_room(octets: usize) -> Self {
+        Self { octets: Vec::with_capacity(octets), headers: 0 }
+    }
+
     pub(super) fn clear(&mut self) {
         self.octets.clear();
         self.headers = 0;

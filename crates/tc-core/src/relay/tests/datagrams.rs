@@ -1,5 +1,5 @@
 use super::super::testing::{Bench, ONE, TWO};
-use super::super::{RelayConfig, TunnelId, Verdict};
+use super::super::{CutReason, Event, RelayConfig, TunnelId, Verdict};
 use std::net::SocketAddr;
 use tc_proto::tunnel::auth::Key;
 use tc_proto::tunnel::{DatagramRoute, Message, Reply, ReplyDecoder, TargetDatagram};
@@ -118,12 +118,43 @@ fn a_tunnel_asks_for_a_bounded_number_of_targets_and_not_before_its_proof() {
         bench.ask(ONE, &SocketAddr::from(([10, 8, 2, 2], port)).to_string(), PortShare::WHOLE);
     }
     assert_eq!(bench.relay.counters().routes_refused, 300 - 256);
+    bench.ask(ONE, "10.8.2.2:1", PortShare::WHOLE);
+    assert_eq!(bench.relay.counters().routes_refused, 300 - 256, "one of them again");
+    bench.relay.handle_tunnel_down(ONE);
+    bench.connect_v2(TunnelId(9), 0);
+    bench.ask(TunnelId(9), "10.8.2.2:300", PortShare::WHOLE);
+    bench.take(&answer(flow("10.0.0.1:4000", "10.8.2.2:300"), b"answer"));
+    assert_eq!(bench.relay.counters().datagrams_returned, 1);
     let key = Some(Key::from_file_content(b"the key of this test").unwrap());
     let mut bench = Bench::new(RelayConfig { key, ..RelayConfig::default() });
     bench.connect_v2(ONE, 0);
     bench.ask(ONE, TARGET, PortShare::WHOLE);
     bench.take(&answer(flow("10.0.0.1:4000", TARGET), b"answer"));
     assert_eq!((bench.relay.counters().routes_refused, bench.relay.counters().datagrams_returned), (1, 0));
+}
+
+#[test]
+fn when_too_much_waits_for_all_tunnels_the_slowest_is_cut_and_no_other() {
+    let config = RelayConfig { max_pending: 1000, max_pending_of_all: 800, ..RelayConfig::default() };
+    let mut bench = Bench::new(config);
+    for tunnel in [ONE, TWO] {
+        bench.connect_v2(tunnel, 0);
+        bench.ask(tunnel, TARGET, PortShare::WHOLE);
+    }
+    let datagram = answer(flow("10.0.0.1:4000", TARGET), b"answer");
+    (0..15).for_each(|_| _ = bench.take(&datagram));
+    let read = bench.told(TWO).len();
+    (0..10).for_each(|_| _ = bench.take(&datagram));
+    let cut: Vec<_> =
+        bench.events().into_iter().filter(|event| matches!(event, Event::TunnelCut { .. })).collect();
+    assert!(matches!(cut[..], [Event::TunnelCut { tunnel: ONE, reason: CutReason::Slow(594) }]), "{cut:?}");
+    assert_eq!(read + bench.told(TWO).len(), 25, "the other one misses nothing");
+    assert_eq!(bench.relay.counters().tunnels_slow, 1);
+    (0..1000).for_each(|_| {
+        bench.take(&datagram);
+        assert_eq!(bench.told(TWO).len(), 1);
+    });
+    assert_eq!(bench.relay.tunnel_count(), 1, "what was read does not count");
 }
 
 #[test]
