@@ -73,3 +73,78 @@ impl Watch {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mio::unix::pipe;
+    use mio::{Events, Poll};
+    use std::io::{Read, Write};
+    use std::os::fd::AsRawFd;
+    use std::time::Duration;
+
+    /// A source that gives an octet for each packet, and a clock that the test moves.
+    struct Bench {
+        poll: Poll,
+        packets: pipe::Sender,
+        source: pipe::Receiver,
+        watch: Watch,
+        now: Instant,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let (poll, now) = (Poll::new().unwrap(), Instant::now());
+            let (packets, source) = pipe::new().unwrap();
+            let watch = Watch::new(now, vec![source.as_raw_fd()], Token(0), poll.registry()).unwrap();
+            Self { poll, packets, source, watch, now }
+        }
+
+        /// A packet comes; whether it wakes the reader, who takes it.
+        fn packet_wakes(&mut self) -> bool {
+            self.packets.write_all(&[0]).unwrap();
+            let mut events = Events::with_capacity(4);
+            self.poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+            self.source.read_exact(&mut [0]).unwrap();
+            !events.is_empty()
+        }
+
+        /// Time passes until the reader looks, and finds this many.
+        fn look(&mut self, after: Duration, found: usize) -> Readiness {
+            self.now += after;
+            self.watch.drained(self.now, found, self.poll.registry())
+        }
+
+        /// A second of 10 000 packets, one by one.
+        fn load(&mut self) -> Readiness {
+            (0..10_000).map(|_| self.look(Duration::from_micros(100), 1)).last().unwrap()
+        }
+    }
+
+    #[test]
+    fn a_packet_now_and_then_wakes_the_reader_at_once() {
+        let mut bench = Bench::new();
+        for _ in 0..200 {
+            assert!(bench.packet_wakes());
+            assert_eq!(bench.look(Duration::from_millis(10), 1), Readiness::Drained);
+        }
+    }
+
+    #[test]
+    fn under_load_the_reader_looks_at_short_intervals_and_afterwards_each_packet_wakes_it_again() {
+        let mut bench = Bench::new();
+        assert_eq!(bench.load(), Readiness::RetryAt(bench.now + Pacer::SHORTEST));
+        assert!(!bench.packet_wakes());
+        let silence = (0..10).map(|_| bench.look(Pacer::SHORTEST, 0)).last().unwrap();
+        assert_eq!(silence, Readiness::Drained);
+        assert!(bench.packet_wakes());
+    }
+
+    #[test]
+    fn where_times_are_wanted_each_packet_wakes_the_reader_also_under_load() {
+        let mut bench = Bench::new();
+        bench.watch.attend(Times::Wanted);
+        assert_eq!(bench.load(), Readiness::Drained);
+        assert!(bench.packet_wakes());
+    }
+}

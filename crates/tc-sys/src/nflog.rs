@@ -4,7 +4,8 @@
 //! program: where it is slow, headers are lost and counted. The kernel collects headers and hands over
 //! [`NflogConfig::threshold`] of them together, at the latest after [`NflogConfig::flush`].
 //!
-//! The log does not tell how long a packet was; its IP header does, unless it has more than 65 535 octets.
+//! The log does not tell how long a packet was; its IP header does, unless it is IPv4 and has more than 65 535 octets. Larger
+//! ones of IPv6 have the jumbo payload option (RFC 2675).
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};

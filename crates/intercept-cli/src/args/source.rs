@@ -23,7 +23,7 @@ pub(crate) struct SourceArgs {
     ///
     /// With nflog, the target host never waits for intercept: where intercept is slow, headers are lost and counted, and
     /// each header is up to --nflog-flush late. Its rules, clients that shall get answers included, are made by
-    /// scripts/iptables-setup.sh add --nflog. Packets of more than 65535 octets (BIG TCP) need the queue.
+    /// scripts/iptables-setup.sh add --nflog. IPv4 packets of more than 65535 octets (BIG TCP) need the queue.
     #[arg(long, value_name = "SOURCE", value_enum, default_value_t, hide_possible_values = true)]
     pub(crate) source: SourceKind,
 

@@ -36,7 +36,8 @@ impl Source for NflogSource {
         let mut taken = 0;
         for _ in 0..MAX_MESSAGES {
             let received = self.log.recv(|packet| {
-                relay.handle_response(now, packet, packet.len());
+                // The log does not tell how long a packet was.
+                relay.handle_response(now, packet, 0);
             });
             match received {
                 Ok((count, supply)) => {

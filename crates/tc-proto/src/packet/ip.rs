@@ -81,8 +81,10 @@ fn parse_ipv4(octets: &[u8], len: usize) -> Result<IpPacket<'_>, ParseError> {
 fn parse_ipv6(octets: &[u8], len: usize) -> Result<IpPacket<'_>, ParseError> {
     let too_short = truncated(Layer::Ipv6, IPV6_HEADER_LEN, octets.len());
     let view = Ipv6Packet::new(octets).ok_or(too_short)?;
-    let field = usize::from(view.get_payload_length());
-    let after_fixed = effective_len(field, len.saturating_sub(IPV6_HEADER_LEN));
+    let after_fixed = match usize::from(view.get_payload_length()) {
+        0 => jumbo_len(octets, view.get_next_header()).unwrap_or(len.saturating_sub(IPV6_HEADER_LEN)),
+        field => field,
+    };
     let (extensions, protocol) = walk_extension_headers(octets, view.get_next_header())?;
     let (header, rest) = octets.split_at_checked(IPV6_HEADER_LEN + extensions).ok_or(truncated(
         Layer::Ipv6,
@@ -101,6 +103,15 @@ fn parse_ipv6(octets: &[u8], len: usize) -> Result<IpPacket<'_>, ParseError> {
         destination: view.get_destination().into(),
         ip: IpFields { ttl: view.get_hop_limit(), traffic_class: view.get_traffic_class() },
     })
+}
+
+/// What follows the fixed header, by the jumbo payload option (RFC 2675, section 2), which the kernel gives packets that
+/// outgrew the field (BIG TCP).
+fn jumbo_len(octets: &[u8], next: IpNextHeaderProtocol) -> Option<usize> {
+    const JUMBO_PAYLOAD: u8 = 0xc2;
+    let [_, _, kind, 4, len @ ..] = octets.get(IPV6_HEADER_LEN..)?.first_chunk::<8>()? else { return None };
+    let told = next == IpNextHeaderProtocols::Hopopt && *kind == JUMBO_PAYLOAD;
+    told.then(|| usize::try_from(u32::from_be_bytes(*len)).ok()).flatten()
 }
 
 /// The octets of the extension headers (RFC 8200, section 4) behind the fixed header, and the protocol behind them.

@@ -73,6 +73,29 @@ fn a_total_length_of_zero_means_all_that_was_captured() {
 }
 
 #[test]
+fn a_packet_that_outgrew_its_length_field_has_the_length_of_its_jumbo_option_or_the_one_that_is_told() {
+    let mut octets = with_extension(ipv6_packet(), 0, [6, 0, 0xc2, 4, 0, 3, 0, 0]);
+    octets[4..6].fill(0);
+    let len =
+        |octets: &[u8], told| PacketRef::parse_cut(octets, told).map(|packet| packet.segment().payload_len);
+    assert_eq!(len(&octets, 0), Ok(0x3_0000 - 8 - 20));
+    assert_eq!(PacketRef::parse_cut(&octets, 0).unwrap().payload(), b"hello");
+    let malformed = Err(ParseError::HeaderLength { layer: Layer::Tcp, got: 20 });
+    for (at, other) in [(42, 0xc3), (43, 5)] {
+        let mut octets = octets.clone();
+        octets[at] = other;
+        assert_eq!(len(&octets, 100_000), Ok(100_000 - 40 - 8 - 20), "another option");
+        assert!(len(&octets, 0).is_err());
+    }
+    let (mut four, mut six) = (ipv4_packet(), ipv6_packet());
+    four[2..4].fill(0);
+    six[4..6].fill(0);
+    assert_eq!((len(&four, 100_000), len(&six, 100_000)), (Ok(100_000 - 40), Ok(100_000 - 60)));
+    assert_eq!(len(&six, 0), malformed, "nobody tells");
+    assert_eq!(len(&four, 0), Err(ParseError::HeaderLength { layer: Layer::Ipv4, got: 20 }));
+}
+
+#[test]
 fn ipv4_options_are_passed_over() {
     let mut octets = ipv4_packet();
     octets[0] = 0x46;
