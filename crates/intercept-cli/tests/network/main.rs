@@ -5,7 +5,7 @@ mod bench;
 
 use bench::{
     APPLICATION, Intercept, Tcpcopy, await_connection, balance_rule, in_namespace, knock, knock_at, log_rule,
-    queue_rule, run, signal,
+    queue_rule, run, send_segment, signal,
 };
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
@@ -56,6 +56,31 @@ fn each_tcpcopy_gets_its_own_flows_in_the_format_of_its_generation() {
         assert_eq!(old.next_header().flow(), second);
         assert_eq!((new.format, old.format), (RecordFormat::Octets64, RecordFormat::Octets80));
         intercept.stop();
+    });
+}
+
+#[test]
+fn a_c_program_gets_a_packet_that_is_too_large_for_the_wire_as_segments_that_are_not() {
+    in_namespace("a_c_program_gets_a_packet_that_is_too_large_for_the_wire_as_segments_that_are_not", || {
+        const SYN_ACK: u8 = 0x12;
+        const PSH_ACK: u8 = 0x18;
+        let mut intercept = Intercept::start(&["-n", "2"]);
+        queue_rule("tcp", 0);
+        let mut tcpcopy = Tcpcopy::connect(6);
+        tcpcopy
+            .announce(Flow { client: "127.0.0.1:5000".parse().unwrap(), target: APPLICATION.parse().unwrap() });
+        send_segment(5000, 100, SYN_ACK, &[2, 4, 0x03, 0xe8], b"");
+        assert_eq!(tcpcopy.next_header().0.options.mss, Some(1000));
+        send_segment(5000, 101, PSH_ACK, &[], &[7; 20_500]);
+        let headers: Vec<_> = (0..21).map(|_| tcpcopy.next_header().0).collect();
+        let parts: Vec<_> = headers.iter().map(|header| (header.seq.value(), header.payload_len)).collect();
+        let expected = (0..21).map(|part| (101 + part * 1000, if part < 20 { 1000 } else { 500 }));
+        assert!(parts.iter().copied().eq(expected), "{parts:?}");
+        let pushing: Vec<_> = headers.iter().map(|header| header.flags.contains(Flags::PSH)).collect();
+        assert_eq!(pushing, [vec![false; 20], vec![true]].concat());
+        tcpcopy.expect_silence();
+        let log = intercept.stop();
+        assert!(log.contains("total resp packs:2, all:2, route:1, sock write cnt:12, "), "{log}");
     });
 }
 
