@@ -36,8 +36,8 @@ pub const GATEWAY: &str = "10.198.2.254";
 pub const ASSISTANT_NET: &str = "10.198.3";
 /// The assistant host as the online host sees it.
 pub const ASSISTANT: &str = "10.198.4.1";
-/// A network that nobody has and that the target routes to the assistant host, if there is one.
-pub const ASSISTED_NET: &str = "10.198.5.0/24";
+/// Networks that nobody has and that the target routes to the assistant host, if there is one, each with its address.
+const ASSISTED_NETS: [(&str, &str); 2] = [("10.198.5.0/24", "10.198.3.2"), ("fd98:5::/64", "fd98:3::2")];
 /// How many addresses the client host has: `CLIENT_NET.1` and so on.
 pub const CLIENTS: u8 = 60;
 
@@ -105,7 +105,7 @@ impl Lab {
         lab
     }
 
-    /// Adds a fourth host, to which the target routes its answers to [`ASSISTED_NET`]. intercept runs there.
+    /// Adds a fourth host, to which the target routes its answers to `10.198.5.0/24`. intercept runs there.
     pub fn add_assistant(&mut self) {
         let assistant = Host::new(Namespace::new(self.number, "assistant"), self.directory.path().to_owned());
         for setting in ["ipv4/ip_forward", "ipv6/conf/all/forwarding"] {
@@ -117,7 +117,9 @@ impl Lab {
         assistant.configure("assistant0", ASSISTANT_NET, "fd98:3::", &[2], None);
         self.online.configure("online2", "10.198.4", "fd98:4::", &[254], None);
         assistant.configure("assistant1", "10.198.4", "fd98:4::", &[1], None);
-        self.target.run(&format!("ip route add {ASSISTED_NET} via {ASSISTANT_NET}.2"));
+        for (net, via) in ASSISTED_NETS {
+            self.target.run(&format!("ip route add {net} via {via}"));
+        }
         self.assistant = Some(assistant);
     }
 

@@ -47,7 +47,9 @@ pub mod proc_net;
 pub mod records;
 pub mod redis;
 pub mod scenarios;
+pub mod secret;
 pub mod stage;
+pub mod stranger;
 pub mod trials;
 pub mod usage;
 

@@ -2,8 +2,9 @@
 
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, SendFlags, SocketType, ipproto};
 use rustix::process::{Resource, Rlimit};
 
@@ -11,6 +12,7 @@ use crate::content::Content;
 use crate::lab::Host;
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(2);
+const SEND_LIMIT: Duration = Duration::from_secs(5);
 
 /// Connections to the tunnel's port that say nonsense; the ones that say half of something stay open.
 #[derive(Default)]
@@ -56,8 +58,12 @@ pub fn flood(host: &Host, tunnel: SocketAddr, connections: usize, seed: u64) {
     drop(open);
 }
 
+pub(crate) fn connect(host: &Host, to: SocketAddr, limit: Duration) -> std::io::Result<TcpStream> {
+    host.inside(|| TcpStream::connect_timeout(&to, limit))
+}
+
 fn say(host: &Host, to: SocketAddr, message: &[u8]) -> Option<TcpStream> {
-    let mut stream = host.inside(|| TcpStream::connect_timeout(&to, CONNECT_LIMIT)).ok()?;
+    let mut stream = connect(host, to, CONNECT_LIMIT).ok()?;
     // The other end may have closed already, which is its right.
     let _ = stream.write_all(message);
     Some(stream)
@@ -104,7 +110,16 @@ pub fn send_segments(host: &Host, to: IpAddr, segments: &[Vec<u8>]) {
         let socket = socket.expect("a raw socket can be had");
         for segment in segments {
             let to = SocketAddr::new(to, 0);
-            rustix::net::sendto(&socket, segment, SendFlags::empty(), &to).expect("a raw packet can be sent");
+            let send = || rustix::net::sendto(&socket, segment, SendFlags::empty(), &to);
+            let deadline = Instant::now() + SEND_LIMIT;
+            // What waits in a netfilter queue takes the room of the socket.
+            while let Err(error) = send() {
+                assert!(
+                    error == Errno::NOBUFS && Instant::now() < deadline,
+                    "a raw packet cannot be sent: {error}"
+                );
+                std::thread::sleep(Duration::from_millis(1));
+            }
         }
     });
 }

@@ -1,16 +1,22 @@
 //! Cases in which something happens while the load runs.
 
+mod hostile;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Output;
 use std::time::{Duration, Instant};
 
+pub use hostile::{
+    ATTACKED_REQUESTS, Attack, half_hellos, impossible_lengths, route_flood, slow_reader, tunnel_flood,
+};
+
 use crate::binaries::Binaries;
 use crate::lab::{Lab, Rule};
 use crate::mariadb;
 use crate::nginx;
-use crate::noise::{TunnelNoise, flood, malformed_segments, send_segments};
+use crate::noise::{TunnelNoise, malformed_segments, send_segments};
 use crate::outcome::Outcome;
 use crate::pair::{Arguments, TUNNEL_PORT};
 use crate::proc_net::Sockets;
@@ -28,7 +34,7 @@ const AFTERWARDS: &str = "--tag after --from 10.198.1.2 --connections 200 --requ
 pub const AFTERWARDS_REQUESTS: usize = 2000;
 /// How many requests [`joins_idle_connections`] counts: on each connection one less than follow the start.
 pub const JOINED_REQUESTS: usize = 100 * 9;
-/// How many requests [`malformed_segments_arrive`], [`tunnel_noise`] and [`tunnel_flood`] send.
+/// How many requests [`malformed_segments_arrive`] and [`tunnel_noise`] send.
 pub const NOISE_REQUESTS: usize = 10_000;
 /// How many requests [`nginx_and_wrk`] sends.
 pub const WRK_REQUESTS: usize = 20_000;
@@ -195,21 +201,6 @@ pub fn tunnel_noise(binaries: &Binaries) -> Outcome {
     let outcome = stage.outcome(|_| true);
     drop(noise);
     outcome
-}
-
-/// 10 000 connections of random octets to the tunnel's port, 1 000 at a time, while a load runs.
-#[must_use]
-pub fn tunnel_flood(binaries: &Binaries) -> Outcome {
-    let mut stage = Stage::new(binaries.clone());
-    stage.start_pair(LONELY);
-    let tunnel = SocketAddr::new(stage.lab.target_address(), TUNNEL_PORT);
-    let mut load = stage.start_load("--from 10.198.1.1 --connections 100 --requests 100 --pause-ms 60");
-    for round in 0..10 {
-        assert!(load.is_running(), "the load ended before the connections did");
-        flood(&stage.lab.client, tunnel, 1000, round);
-    }
-    finish_load(load);
-    stage.outcome(|_| true)
 }
 
 /// Segments that are none reach the online host while a load runs.

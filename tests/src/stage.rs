@@ -62,7 +62,8 @@ impl Feed {
     fn prepare(self, lab: &mut Lab) {
         let setup = |arguments: &str| {
             let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/iptables-setup.sh");
-            lab.target.run(&format!("{script} add --port {APP_PORT} {arguments}"));
+            let arguments = lab.target_version.translate(arguments);
+            lab.target.run(&format!("{script} add --ipv6 --port {APP_PORT} {arguments}"));
         };
         match self {
             Self::Queue => Rule::queue_answers(APP_PORT, QUEUE).add(&lab.target),

@@ -21,7 +21,7 @@ const SCENARIOS: &[Trial] = &[
     Trial::Scenario("target restarted", scenarios::target_restarted),
     Trial::Scenario("tunnel blocked 10 s", scenarios::tunnel_blocked),
     Trial::Scenario("noise on the tunnel", scenarios::tunnel_noise),
-    Trial::Scenario("10 000 strangers", scenarios::tunnel_flood),
+    Trial::Scenario("10 000 strangers", |binaries| scenarios::tunnel_flood(binaries).outcome),
     Trial::Scenario("malformed segments", scenarios::malformed_segments_arrive),
     Trial::Scenario("passlist", scenarios::passlist),
     Trial::Scenario("nginx and wrk", scenarios::nginx_and_wrk),

@@ -36,6 +36,12 @@ const TCPCOPY_REFUSES: &[Refusal] = &[
     ("-x 0-10.198.2.1:8080", USAGE, "-x"),
     ("-x 8080-300.1.1.1:8080", USAGE, "300.1.1.1"),
     ("-x 8080-[fd98::1:8080", USAGE, "[fd98"),
+    ("-x 8080-fd98:2::1:8080", USAGE, "fd98:2::1"),
+    ("-x 8080-[fd98:2::g]:8080", USAGE, "fd98:2::g"),
+    ("-x 8080-[fd98:2::1]:99999", USAGE, "99999"),
+    ("-x 8080-[fd98:2::1]:8080 -c fd98:2::/129", USAGE, "fd98:2::/129"),
+    ("-x 8080-[fd98:2::1]:8080 -c 10.0.0.1", USAGE, "-c"),
+    ("-x 8080-[fd98:2::1]:8080 -s [fd98:2::1]:abc", USAGE, "abc"),
     ("-x 8080-10.198.2.1:8080 -c nonsense", USAGE, "nonsense"),
     ("-x 8080-10.198.2.1:8080 -c 10.0.0", USAGE, "10.0.0"),
     ("-x 8080-10.198.2.1:8080 -c 10.0.0.0/33", USAGE, "10.0.0.0/33"),
@@ -63,11 +69,15 @@ const INTERCEPT_REFUSES: &[Refusal] = &[
     ("-x nonsense", USAGE, "nonsense"),
     ("-x 10.0.0.300", USAGE, "10.0.0.300"),
     ("-x 10.0.0.0/40", USAGE, "10.0.0.0/40"),
+    ("-x fd98:2::/129", USAGE, "fd98:2::/129"),
+    ("-b fd98:2::g", USAGE, "fd98:2::g"),
+    ("--allow fd98:2::1:36524:x", USAGE, "36524:x"),
     ("--queue abc", USAGE, "abc"),
     ("--queue 70000", USAGE, "70000"),
     ("-Z", USAGE, "-Z"),
     ("stray", USAGE, "stray"),
     ("-b 192.0.2.1", RUNNING, "192.0.2.1"),
+    ("-b fd98:9::1", RUNNING, "[fd98:9::1]:36524"),
     ("-l /no/such/directory/log", EITHER, "/no/such/directory/log"),
     ("-d -P /no/such/directory/pid", EITHER, "/no/such/directory/pid"),
 ];
@@ -157,12 +167,14 @@ fn intercept_without_permission_names_the_capability() {
 
 #[test]
 fn intercept_names_a_port_that_is_taken() {
-    let lab = Lab::new();
-    let _taken = lab.target.inside(|| TcpListener::bind(("0.0.0.0", TUNNEL_PORT))).unwrap();
-    let mut command = lab.target.command(Binaries::from_environment().intercept);
     let name = std::fs::read_to_string("/proc/self/comm").unwrap();
     let holder = format!("port 36524 is held by {} (pid {})", name.trim(), std::process::id());
-    fails_with(&lab.target, &mut command, &holder);
+    for address in ["0.0.0.0", "::", "fd98:2::1"] {
+        let lab = Lab::new();
+        let _taken = lab.target.inside(|| TcpListener::bind((address, TUNNEL_PORT))).unwrap();
+        let mut command = lab.target.command(Binaries::from_environment().intercept);
+        fails_with(&lab.target, &mut command, &holder);
+    }
 }
 
 #[test]

@@ -1,34 +1,68 @@
 //! Who may have a tunnel, and what strangers can do to it.
 
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tc_tests::binaries::Binaries;
 use tc_tests::lab::{Lab, Process, TARGET};
+use tc_tests::over_both_versions;
 use tc_tests::pair::Arguments;
-use tc_tests::scenarios;
+use tc_tests::scenarios::{self, Attack};
+use tc_tests::secret::{KEY, OTHER_KEY, key_file};
 use tc_tests::stage::Stage;
 
 const LIMIT: Duration = Duration::from_secs(20);
 /// intercept needs a few MiB; its route table of 65 536 places is most of that.
 const MEMORY_KIB: u64 = 64 << 10;
 const LOAD: &str = "--from 10.198.1.1 --connections 50 --requests 10";
-const KEY: &str = "0e5f2a3d9c7b41868d2f3a1b5c6d7e8f";
-const OTHER_KEY: &str = "1e5f2a3d9c7b41868d2f3a1b5c6d7e8f";
+/// Strangers who are refused cost next to nothing.
+const MORE_KIB: u64 = 4 << 10;
+/// What a million routes take.
+const ROUTES_KIB: u64 = 400 << 10;
+/// What may wait for one tunnel, and the room that it takes.
+const PENDING_KIB: u64 = 96 << 10;
 
-#[test]
-fn ten_thousand_connections_of_random_octets_hurt_nobody() {
-    let outcome = scenarios::tunnel_flood(&Binaries::from_environment());
-    outcome.assert_perfect(scenarios::NOISE_REQUESTS);
-    assert!(outcome.intercept.peak_kib < MEMORY_KIB, "{outcome}: {} KiB", outcome.intercept.peak_kib);
+over_both_versions! {
+    fn ten_thousand_connections_of_random_octets_hurt_nobody(binaries) {
+        let attack = scenarios::tunnel_flood(binaries);
+        attack.assert_harmless(MORE_KIB);
+        assert!(attack.outcome.intercept.peak_kib < MEMORY_KIB, "{} KiB", attack.outcome.intercept.peak_kib);
+        assert_counted(&attack, "tunnels refused");
+    }
+
+    fn a_tunnel_that_reads_nothing_is_cut_and_counted_and_nobody_waits_for_it(binaries) {
+        let attack = scenarios::slow_reader(binaries);
+        attack.assert_harmless(PENDING_KIB);
+        assert_counted(&attack, "tunnels slow");
+        assert!(attack.log().contains(" cut: it is too slow: "), "{}", attack.log());
+    }
 }
 
-fn key_file(lab: &Lab, name: &str, key: &str, mode: u32) -> PathBuf {
-    let path = lab.directory().join(name);
-    let permissions = PermissionsExt::from_mode(mode);
-    let written = std::fs::write(&path, key).and_then(|()| std::fs::set_permissions(&path, permissions));
-    assert!(written.is_ok(), "{}: {written:?}", path.display());
-    path
+#[test]
+fn half_hellos_and_wrong_proofs_keep_nobody_out_who_knows_the_key() {
+    let attack = scenarios::half_hellos(&Binaries::from_environment());
+    attack.assert_harmless(MORE_KIB);
+    assert_counted(&attack, "tunnels displaced");
+    assert_counted(&attack, "tunnels with wrong key");
+}
+
+#[test]
+fn messages_of_impossible_lengths_are_refused_and_unknown_ones_are_not_kept() {
+    let attack = scenarios::impossible_lengths(&Binaries::from_environment());
+    attack.assert_harmless(MORE_KIB);
+    assert_counted(&attack, "tunnels refused");
+    assert!(attack.log().contains("with an impossible body of 65535 octets"), "{}", attack.log());
+}
+
+#[test]
+fn more_routes_than_there_may_be_displace_none_that_is_in_use() {
+    let attack = scenarios::route_flood(&Binaries::from_environment());
+    attack.assert_harmless(ROUTES_KIB);
+    assert_counted(&attack, "routes evicted");
+}
+
+/// The final statistics have this counter.
+fn assert_counted(attack: &Attack, counter: &str) {
+    let log = attack.log();
+    assert!(log.contains(&format!(" {counter}:")), "no {counter:?} in {log}");
 }
 
 #[test]
