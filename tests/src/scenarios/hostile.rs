@@ -104,7 +104,7 @@ pub fn half_hellos(binaries: &Binaries) -> Attack {
 pub fn impossible_lengths(binaries: &Binaries) -> Attack {
     attacked(Stage::new(binaries.clone()), Arguments::default(), |stage, tunnel| {
         let connect = |said: &[u8]| Stranger::connect(&stage.lab.client, tunnel, said);
-        let huge = |kind: u16| [&kind.to_be_bytes()[..], &[0xff; 2], &[0; 0xffff]].concat();
+        let huge = |kind: u16| [&kind.to_be_bytes()[..], &[0xff; 2], &vec![0; 0xffff]].concat();
         let mut strangers = Vec::new();
         for kind in [stranger::HELLO, stranger::PROOF, stranger::ADD_ROUTE, 17, 18, 32] {
             for said in [huge(kind), stranger::message(kind, &[4]), stranger::message(kind, &[])] {

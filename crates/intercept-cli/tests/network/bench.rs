@@ -97,8 +97,8 @@ pub(crate) fn knock_at(address: [u8; 4]) -> (mio::net::TcpStream, Flow) {
 /// The application sends a segment to a port of this host, whatever the kernel's TCP thinks of it.
 pub(crate) fn send_segment(port: u16, seq: u32, flags: u8, options: &[u8], payload: &[u8]) {
     use rustix::net::{AddressFamily, SendFlags, SocketType, ipproto, sendto, socket};
-    let [offset, ports] =
-        [vec![(5 + options.len() as u8 / 4) << 4, flags], [8080_u16, port].map(u16::to_be_bytes).concat()];
+    let words = u8::try_from(options.len() / 4).unwrap();
+    let [offset, ports] = [vec![(5 + words) << 4, flags], [8080_u16, port].map(u16::to_be_bytes).concat()];
     let fixed = [&ports[..], &seq.to_be_bytes(), &[0, 0, 0, 1], &offset, &[0xff, 0xff, 0, 0, 0, 0]].concat();
     let socket = socket(AddressFamily::INET, SocketType::RAW, Some(ipproto::TCP)).unwrap();
     let to = SocketAddr::from(([127, 0, 0, 1], 0));

@@ -71,7 +71,7 @@ fn a_c_program_gets_a_packet_that_is_too_large_for_the_wire_as_segments_that_are
             .announce(Flow { client: "127.0.0.1:5000".parse().unwrap(), target: APPLICATION.parse().unwrap() });
         send_segment(5000, 100, SYN_ACK, &[2, 4, 0x03, 0xe8], b"");
         assert_eq!(tcpcopy.next_header().0.options.mss, Some(1000));
-        send_segment(5000, 101, PSH_ACK, &[], &[7; 20_500]);
+        send_segment(5000, 101, PSH_ACK, &[], &vec![7; 20_500]);
         let headers: Vec<_> = (0..21).map(|_| tcpcopy.next_header().0).collect();
         let parts: Vec<_> = headers.iter().map(|header| (header.seq.value(), header.payload_len)).collect();
         let expected = (0..21).map(|part| (101 + part * 1000, if part < 20 { 1000 } else { 500 }));
