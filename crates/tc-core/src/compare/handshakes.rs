@@ -10,41 +10,40 @@ const REMEMBERED: usize = 63;
 /// not the target's own.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Handshakes {
+    /// In the order in which they were measured, but for where the oldest is.
     latest: Vec<Duration>,
-    next: usize,
-    usual: Duration,
+    oldest: usize,
+    /// The same, the shortest first.
+    sorted: Vec<Duration>,
 }
 
 impl Handshakes {
     pub(super) fn record(&mut self, time: Duration) {
         if self.latest.len() < REMEMBERED {
             self.latest.push(time);
-        } else if let Some(oldest) = self.latest.get_mut(self.next) {
-            *oldest = time;
+        } else if let Some(oldest) = self.latest.get_mut(self.oldest) {
+            let forgotten = std::mem::replace(oldest, time);
+            self.oldest = (self.oldest + 1) % REMEMBERED;
+            if let Ok(index) = self.sorted.binary_search(&forgotten) {
+                self.sorted.remove(index);
+            }
         }
-        self.next = (self.next + 1) % REMEMBERED;
-        self.settle();
+        self.sorted.insert(self.sorted.partition_point(|other| *other < time), time);
     }
 
     /// All that are remembered were measured by a clock that was so many microseconds behind.
     pub(super) fn shift(&mut self, micros: i64) {
         let by = Duration::from_micros(micros.unsigned_abs());
-        for time in &mut self.latest {
+        // The order stays, whatever becomes zero.
+        for time in self.latest.iter_mut().chain(&mut self.sorted) {
             *time = if micros < 0 { time.saturating_sub(by) } else { time.saturating_add(by) };
         }
-        self.settle();
-    }
-
-    fn settle(&mut self) {
-        let mut sorted = self.latest.clone();
-        sorted.sort_unstable();
-        self.usual = sorted.get(sorted.len() / 4).copied().unwrap_or_default();
     }
 
     /// Their lower quartile, zero without any: connections come in bursts, in which each waits for the others, and
     /// requests do not.
-    pub(super) const fn usual(&self) -> Duration {
-        self.usual
+    pub(super) fn usual(&self) -> Duration {
+        self.sorted.get(self.sorted.len() / 4).copied().unwrap_or_default()
     }
 }
 
@@ -68,9 +67,11 @@ mod tests {
     fn the_usual_time_is_the_lower_quartile_of_the_latest() {
         let mut handshakes = Handshakes::default();
         assert_eq!(handshakes.usual(), Duration::ZERO);
-        for number in 1..=200 {
+        // The latest 63 are 38 to 100, in another order.
+        for turn in 0..200 {
+            let number = if turn < 137 { turn } else { 38 + (turn - 137) * 10 % 63 };
             handshakes.record(Duration::from_millis(number));
         }
-        assert_eq!(handshakes.usual(), Duration::from_millis(138 + 15));
+        assert_eq!(handshakes.usual(), Duration::from_millis(38 + 15));
     }
 }
