@@ -20,6 +20,7 @@ use std::time::Instant;
 
 pub use comparison::{Comparison, Mismatch, SideTotals, Speed};
 pub use exchange::{Answer, Exchange, Failure};
+pub use http::RequestLine;
 pub use latency::{Difference, Latency};
 pub(crate) use meter::{Meter, RequestPart, TargetPart};
 pub use routes::{Route, Routes};

@@ -181,7 +181,7 @@ fn a_status_that_differs_is_an_example_of_its_route() {
     let comparison = world.end();
     assert_eq!((comparison.statuses, comparison.status_mismatches, comparison.target.server_errors), (3, 1, 1));
     let [example] = &comparison.examples[..] else { panic!("{:?}", comparison.examples) };
-    assert_eq!((example.method.as_deref(), example.path.as_deref()), (Some("GET"), Some("/b")));
+    assert_eq!(example.line.as_ref().map(|line| (line.method(), line.path())), Some(("GET", Some("/b"))));
     let status =
         |answer: Result<tc_core::compare::Answer, Failure>| answer.ok().and_then(|answer| answer.status);
     assert_eq!((status(example.online), status(example.target)), (Some(200), Some(500)));

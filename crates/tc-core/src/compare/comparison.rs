@@ -1,7 +1,9 @@
 //! What all exchanges add up to.
 
 use super::handshakes::Handshakes;
-use super::{Answer, CompareConfig, Detail, Difference, Exchange, Failure, Latency, Meter, Routes, Timeline};
+use super::{
+    Answer, CompareConfig, Difference, Exchange, Failure, Latency, Meter, RequestLine, Routes, Timeline,
+};
 use std::time::{Duration, Instant};
 
 /// Examples that are kept of requests that went wrong.
@@ -88,10 +90,8 @@ impl Speed {
 pub struct Mismatch {
     /// When the replay got the request.
     pub at: Instant,
-    /// The method, if it is HTTP.
-    pub method: Option<Box<str>>,
-    /// The path, if it is HTTP and paths are kept.
-    pub path: Option<Box<str>>,
+    /// The request line, if it is HTTP.
+    pub line: Option<RequestLine>,
     /// What the online server did.
     pub online: Result<Answer, Failure>,
     /// What the target did.
@@ -101,7 +101,6 @@ pub struct Mismatch {
 /// What all exchanges add up to.
 #[derive(Clone, Debug)]
 pub struct Comparison {
-    detail: Detail,
     origin: Instant,
     handshakes: Handshakes,
     /// Requests whose both sides are over.
@@ -149,7 +148,6 @@ impl Comparison {
     #[must_use]
     pub fn new(config: CompareConfig) -> Self {
         Self {
-            detail: config.detail,
             origin: config.origin,
             handshakes: Handshakes::default(),
             requests: 0,
@@ -205,7 +203,7 @@ impl Comparison {
             return;
         }
         self.requests += 1;
-        self.http += u64::from(exchange.method.is_some());
+        self.http += u64::from(exchange.line.is_some());
         self.online.record(exchange.online);
         self.target.record(exchange.target);
         if let Some(waited) = exchange.waited {
@@ -215,7 +213,7 @@ impl Comparison {
         self.missing += u64::from(missing);
         let mismatch = self.compare_statuses(&exchange);
         let times = self.compare_times(&exchange);
-        let route = self.routes.route_of(&exchange, self.detail);
+        let route = self.routes.route_of(&exchange);
         if let Some(route) = route {
             route.requests += 1;
             route.missing += u64::from(missing);
@@ -263,9 +261,8 @@ impl Comparison {
 
     fn keep_example(&mut self, exchange: Exchange) {
         if self.examples.len() < MAX_EXAMPLES {
-            let path = exchange.path.filter(|_| self.detail == Detail::Paths);
-            let Exchange { handed, method, online, target, .. } = exchange;
-            self.examples.push(Mismatch { at: handed, method, path, online, target });
+            let Exchange { handed, line, online, target, .. } = exchange;
+            self.examples.push(Mismatch { at: handed, line, online, target });
         }
     }
 

@@ -1,5 +1,6 @@
 //! One request and both of its answers, when they are over.
 
+use super::RequestLine;
 use std::time::{Duration, Instant};
 
 /// Why there is no answer.
@@ -37,10 +38,8 @@ pub struct Exchange {
     pub captured: Instant,
     /// When the replay got its last octet.
     pub handed: Instant,
-    /// The method, if it is an HTTP request.
-    pub method: Option<Box<str>>,
-    /// The path of an HTTP request, without its query.
-    pub path: Option<Box<str>>,
+    /// The request line, if it is an HTTP request.
+    pub line: Option<RequestLine>,
     /// The online server.
     pub online: Result<Answer, Failure>,
     /// The target. Its times are those seen at this host: network and tunnel are in them.

@@ -8,7 +8,7 @@ const LONGEST: Duration = Duration::from_hours(1);
 
 /// A distribution of times with a resolution of 1 µs, or of 0.1 % for longer ones.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Latency(Histogram<u64>);
+pub struct Latency(Histogram<u32>);
 
 impl Default for Latency {
     fn default() -> Self {

@@ -1,12 +1,14 @@
 //! The exchanges of one session that go on.
 
 use super::side::Side;
-use super::{Exchange, Failure, http};
+use super::{Detail, Exchange, Failure, RequestLine};
 use crate::CloseReason;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use tc_proto::{Flags, Segment, SeqNum};
 
+/// The request that was sent last, and the one before, whose answer is over when the next one's begins.
+const USUALLY_OPEN: usize = 2;
 /// Octets of a request's method and path, more or less.
 const USUAL_LINE: usize = 64;
 /// A request that is younger than this when the comparison ends may still be answered.
@@ -53,7 +55,7 @@ struct Open {
     resent: bool,
     online: Side,
     target: Side,
-    line: Option<(Box<str>, Box<str>)>,
+    line: Option<RequestLine>,
 }
 
 /// The exchanges of one session: each begins with a request's first octets and is over when the target answers the next.
@@ -63,6 +65,8 @@ struct Open {
 /// to the latest request of which its segment acknowledges something.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
+    /// What is kept of request lines.
+    detail: Detail,
     open: VecDeque<Open>,
     over: Vec<Exchange>,
     /// The end of what the online server has said.
@@ -78,8 +82,14 @@ pub(crate) struct Meter {
 
 impl Meter {
     /// Of a connection whose beginning was captured, or of one that was open already.
-    pub(crate) fn new(captured_from_syn: bool) -> Self {
-        Self { online_unseen: captured_from_syn, ..Self::default() }
+    pub(crate) fn new(captured_from_syn: bool, detail: Detail) -> Self {
+        Self {
+            detail,
+            open: VecDeque::with_capacity(USUALLY_OPEN),
+            over: Vec::with_capacity(1),
+            online_unseen: captured_from_syn,
+            ..Self::default()
+        }
     }
 
     /// Octets of memory in use, with a line for each request.
@@ -114,7 +124,7 @@ impl Meter {
             resent: false,
             online: Side::default(),
             target: Side::default(),
-            line: http::request_line(part.octets).or_else(continued),
+            line: RequestLine::parse(part.octets, self.detail).or_else(continued),
         });
     }
 
@@ -235,15 +245,13 @@ impl Meter {
             self.untracked += 1;
             return;
         }
-        let (method, path) = open.line.unzip();
         let not_sent = if otherwise == Failure::InFlight { otherwise } else { Failure::NotSent };
         let unanswered = if open.target.is_asked() { otherwise } else { not_sent };
         let online = open.online.outcome(otherwise);
         self.over.push(Exchange {
             captured: open.captured,
             handed: open.handed,
-            method,
-            path,
+            line: open.line,
             online: online.map(|answer| super::Answer { octets: octets as u64, ..answer }),
             target: open.target.outcome(unanswered),
             waited: open.waited,

@@ -1,8 +1,8 @@
 //! Requests by method and path pattern.
 
-use super::{Detail, Exchange, Latency, http};
-use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use super::{Exchange, Latency};
+use crate::table::Table;
+use std::borrow::Cow;
 
 /// Routes that are told apart; what comes beyond goes together.
 const MAX_ROUTES: usize = 256;
@@ -44,42 +44,78 @@ impl Route {
     }
 }
 
+/// What tells routes apart: the method, and a number for the pattern.
+type Key = (Cow<'static, str>, u64);
+
 /// All routes of HTTP requests, by name.
 #[derive(Clone, Debug, Default)]
-pub struct Routes(BTreeMap<String, Route>);
+pub struct Routes {
+    /// Where each is.
+    places: Table<Key, usize>,
+    routes: Vec<(Key, String, Route)>,
+}
 
 impl Routes {
     /// The routes and their names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Route)> {
-        self.0.iter().map(|(name, route)| (name.as_str(), route))
+        self.routes.iter().map(|(_, name, route)| (name.as_str(), route))
     }
 
     /// The route of an exchange, for what is to be noted there; none if it is not HTTP.
-    pub(super) fn route_of(&mut self, exchange: &Exchange, detail: Detail) -> Option<&mut Route> {
-        let (method, path) = exchange.method.as_deref().zip(exchange.path.as_deref())?;
-        Some(self.entry(name(method, &http::pattern(path), detail)))
+    pub(super) fn route_of(&mut self, exchange: &Exchange) -> Option<&mut Route> {
+        let line = exchange.line.as_ref()?;
+        let (method, pattern) = line.route_key();
+        self.entry(&(method.clone(), pattern), || line.route())
     }
 
-    fn entry(&mut self, name: String) -> &mut Route {
-        let full = self.0.len() >= MAX_ROUTES && !self.0.contains_key(&name);
-        self.0.entry(if full { OTHERS.to_owned() } else { name }).or_insert_with(Route::new)
+    fn entry(&mut self, key: &Key, name: impl FnOnce() -> String) -> Option<&mut Route> {
+        let place = match self.places.get(key) {
+            Some(&place) => place,
+            None if self.routes.len() < MAX_ROUTES => self.insert(key.clone(), name()),
+            None => {
+                let others = (Cow::Borrowed(OTHERS), 0);
+                self.places.get(&others).copied().unwrap_or_else(|| self.insert(others, OTHERS.to_owned()))
+            }
+        };
+        self.routes.get_mut(place).map(|(_, _, route)| route)
+    }
+
+    fn insert(&mut self, key: Key, name: String) -> usize {
+        self.places.insert(key.clone(), self.routes.len());
+        self.routes.push((key, name, Route::new()));
+        self.routes.len() - 1
     }
 
     pub(super) fn add(&mut self, other: &Self) {
-        for (name, route) in &other.0 {
-            self.entry(name.clone()).add(route);
+        for (key, name, route) in &other.routes {
+            if let Some(own) = self.entry(key, || name.clone()) {
+                own.add(route);
+            }
         }
     }
 }
 
-/// Without paths, routes are numbered by what cannot be turned back into one.
-fn name(method: &str, pattern: &str, detail: Detail) -> String {
-    match detail {
-        Detail::Paths => format!("{method} {pattern}"),
-        Detail::Anonymous => {
-            let mut hasher = DefaultHasher::new();
-            pattern.hash(&mut hasher);
-            format!("{method} #{:06x}", hasher.finish() & 0x00ff_ffff)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fill(numbers: impl Iterator<Item = u64>) -> Routes {
+        let mut routes = Routes::default();
+        for number in numbers {
+            routes.entry(&(Cow::Borrowed("GET"), number), || format!("GET {number}")).unwrap().requests += 1;
         }
+        routes
+    }
+
+    #[test]
+    fn what_is_more_than_can_be_told_apart_goes_together_also_when_added() {
+        let mut routes = fill(0..300);
+        routes.add(&fill(200..500));
+        assert_eq!(routes.iter().count(), MAX_ROUTES + 1);
+        let requests =
+            |name: &str| routes.iter().find(|(found, _)| *found == name).map(|(_, route)| route.requests);
+        assert_eq!((requests("GET 7"), requests("GET 255")), (Some(1), Some(2)));
+        assert_eq!(requests(OTHERS), Some(44 + 44 + 200));
+        assert_eq!(routes.iter().map(|(_, route)| route.requests).sum::<u64>(), 600);
     }
 }

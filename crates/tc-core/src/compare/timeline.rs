@@ -32,6 +32,10 @@ impl Interval {
     }
 }
 
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// All intervals, each of the same width, from the comparison's origin on.
 #[derive(Clone, Debug)]
 pub struct Timeline {
@@ -63,7 +67,7 @@ impl Timeline {
         while since >= self.width * u32::try_from(MAX_INTERVALS).unwrap_or(u32::MAX) {
             self.coarsen();
         }
-        let index = usize::try_from(since.as_nanos() / self.width.as_nanos()).unwrap_or(usize::MAX);
+        let index = usize::try_from(nanos(since) / nanos(self.width)).unwrap_or(usize::MAX);
         while self.intervals.len() <= index {
             self.intervals.push(Interval::new());
         }

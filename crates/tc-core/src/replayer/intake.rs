@@ -163,8 +163,11 @@ impl Replayer {
         }
         let cx = Context { now: arrival.now, config: &self.config, counters: &mut self.counters };
         let mut session = make(&cx, arrival.packet);
-        if self.comparison.is_some() && arrival.connection.copy == 0 {
-            session.measure(arrival.now, arrival.at);
+        if let Some(compare) = self.config.compare
+            && self.comparison.is_some()
+            && arrival.connection.copy == 0
+        {
+            session.measure(arrival.now, arrival.at, compare.detail);
         }
         self.born += 1;
         let entry = Entry::new(arrival.connection, arrival.target, self.born, session);

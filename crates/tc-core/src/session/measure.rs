@@ -1,14 +1,14 @@
 //! What a session tells the [`Meter`] that follows its requests and answers.
 
 use super::{Session, State};
-use crate::compare::{Meter, RequestPart, TargetPart};
+use crate::compare::{Detail, Meter, RequestPart, TargetPart};
 use std::time::Instant;
 use tc_proto::{PacketRef, Segment, SeqNum};
 
 impl Session {
     /// Requests and answers are followed from here on.
-    pub(crate) fn measure(&mut self, now: Instant, at: Instant) {
-        self.meter = Some(Box::new(Meter::new(self.syn.is_some())));
+    pub(crate) fn measure(&mut self, now: Instant, at: Instant, detail: Detail) {
+        self.meter = Some(Box::new(Meter::new(self.syn.is_some(), detail)));
         self.measure_captured(now, at);
     }
 

@@ -334,8 +334,8 @@ fn examples(run: &Run, comparison: &Comparison) -> Vec<Example> {
             run.started + mismatch.at.saturating_duration_since(comparison.origin()),
         )
         .to_string(),
-        method: mismatch.method.as_deref().map(str::to_owned),
-        path: mismatch.path.as_deref().map(str::to_owned),
+        method: mismatch.line.as_ref().map(|line| line.method().to_owned()),
+        path: mismatch.line.as_ref().and_then(|line| line.path()).map(str::to_owned),
         online: outcome(mismatch.online.map(|answer| answer.status)),
         target: outcome(mismatch.target.map(|answer| answer.status)),
     };

@@ -3,7 +3,7 @@
 use super::summary::{Run, Summary};
 use crate::snapshot::Snapshot;
 use std::time::{Duration, Instant, SystemTime};
-use tc_core::compare::{Answer, CompareConfig, Comparison, Detail, Exchange, Failure};
+use tc_core::compare::{Answer, CompareConfig, Comparison, Detail, Exchange, Failure, RequestLine};
 
 fn summary(comparison: &Comparison) -> Summary {
     let started = SystemTime::UNIX_EPOCH + Duration::from_hours(500_000);
@@ -31,8 +31,11 @@ pub(crate) fn compared() -> Summary {
         comparison.record(Exchange {
             captured: at,
             handed: at,
-            method: Some("GET".into()),
-            path: Some(if number % 2 == 0 { "/a<b>".into() } else { "/users/7".into() }),
+            line: Some(RequestLine::new(
+                "GET",
+                if number % 2 == 0 { "/a<b>" } else { "/users/7" },
+                Detail::Paths,
+            )),
             online: Ok(answer(10, 200)),
             target,
             waited: Some(Duration::from_micros(50)),
