@@ -34,8 +34,6 @@ pub struct Answer {
 /// One request and how both servers dealt with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exchange {
-    /// When its first octet was captured.
-    pub captured: Instant,
     /// When the replay got its last octet.
     pub handed: Instant,
     /// The request line, if it is an HTTP request.

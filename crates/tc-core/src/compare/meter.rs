@@ -49,7 +49,6 @@ struct Open {
     answer_begin: SeqNum,
     /// The end of what was sent to the target.
     sent: SeqNum,
-    captured: Instant,
     handed: Instant,
     waited: Option<Duration>,
     resent: bool,
@@ -118,7 +117,6 @@ impl Meter {
             end: part.seq,
             answer_begin: self.online_next.map_or(heard, |next| next.latest(heard)),
             sent: part.seq,
-            captured: part.at,
             handed: part.now,
             waited: None,
             resent: false,
@@ -249,7 +247,6 @@ impl Meter {
         let unanswered = if open.target.is_asked() { otherwise } else { not_sent };
         let online = open.online.outcome(otherwise);
         self.over.push(Exchange {
-            captured: open.captured,
             handed: open.handed,
             line: open.line,
             online: online.map(|answer| super::Answer { octets: octets as u64, ..answer }),

@@ -29,7 +29,6 @@ pub(crate) fn compared() -> Summary {
         };
         let at = origin + Duration::from_millis(200 * number);
         comparison.record(Exchange {
-            captured: at,
             handed: at,
             line: Some(RequestLine::new(
                 "GET",
