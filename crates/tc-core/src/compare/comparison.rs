@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 /// Examples that are kept of requests that went wrong.
 const MAX_EXAMPLES: usize = 1000;
 
+/// Exchanges at most that are still to be recorded.
+const MOST_OVER: usize = 128;
+
 /// How one server dealt with all requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SideTotals {
@@ -103,6 +106,9 @@ pub struct Mismatch {
 pub struct Comparison {
     origin: Instant,
     handshakes: Handshakes,
+    /// Exchanges that are still to be recorded, each with the usual way when it was over: one after the other, what they add to
+    /// is in the processor's cache, and between packets of sessions it is not.
+    over: Vec<(Exchange, Duration)>,
     /// Requests whose both sides are over.
     pub requests: u64,
     /// Of these, those of HTTP.
@@ -150,6 +156,7 @@ impl Comparison {
         Self {
             origin: config.origin,
             handshakes: Handshakes::default(),
+            over: Vec::with_capacity(MOST_OVER),
             requests: 0,
             http: 0,
             in_flight: 0,
@@ -186,9 +193,18 @@ impl Comparison {
             self.way.record(time);
             self.handshakes.record(time);
         }
-        for exchange in meter.take_over() {
-            self.record(exchange);
+        let way = self.handshakes.usual();
+        self.over.extend(meter.take_over().map(|exchange| (exchange, way)));
+        if self.over.len() >= MOST_OVER {
+            self.settle();
         }
+    }
+
+    /// Records what is over.
+    pub(crate) fn settle(&mut self) {
+        let mut over = std::mem::take(&mut self.over);
+        over.drain(..).for_each(|(exchange, way)| self.record(exchange, way));
+        self.over = over;
     }
 
     /// Ways that were measured count so many microseconds more.
@@ -196,8 +212,8 @@ impl Comparison {
         self.handshakes.shift(micros);
     }
 
-    /// Takes an exchange that is over.
-    pub fn record(&mut self, exchange: Exchange) {
+    /// Takes an exchange that is over, with what the way to the target and back usually took by then.
+    pub fn record(&mut self, exchange: Exchange, way: Duration) {
         if [exchange.online, exchange.target].contains(&Err(Failure::InFlight)) {
             self.in_flight += 1;
             return;
@@ -212,7 +228,7 @@ impl Comparison {
         let missing = exchange.online.is_ok() && exchange.target.is_err();
         self.missing += u64::from(missing);
         let mismatch = self.compare_statuses(&exchange);
-        let times = self.compare_times(&exchange);
+        let times = self.compare_times(&exchange, way);
         let route = self.routes.route_of(&exchange);
         if let Some(route) = route {
             route.requests += 1;
@@ -246,13 +262,12 @@ impl Comparison {
     }
 
     /// Both servers' own times to the first octet, if they can be compared.
-    fn compare_times(&mut self, exchange: &Exchange) -> Option<(Duration, Duration)> {
+    fn compare_times(&mut self, exchange: &Exchange, way: Duration) -> Option<(Duration, Duration)> {
         let (Ok(online), Ok(target)) = (exchange.online, exchange.target) else { return None };
         if exchange.resent {
             self.resent += 1;
             return None;
         }
-        let way = self.handshakes.usual();
         let (first, last) = (target.first.saturating_sub(way), target.last.saturating_sub(way));
         self.first.record(online.first, first);
         self.last.record(online.last, last);

@@ -27,9 +27,10 @@ impl Replayer {
     }
 
     /// What was compared so far, of requests that are over.
-    #[must_use]
-    pub fn comparison(&self) -> Option<&Comparison> {
-        self.comparison.as_deref()
+    pub fn comparison(&mut self) -> Option<&Comparison> {
+        let comparison = self.comparison.as_deref_mut()?;
+        comparison.settle();
+        Some(comparison)
     }
 
     /// Ends the comparison: what goes on is taken as it stands.
@@ -41,6 +42,7 @@ impl Replayer {
                 comparison.take(meter);
             }
         }
+        comparison.settle();
         Some(comparison)
     }
 

@@ -28,7 +28,7 @@ pub(crate) fn compared() -> Summary {
             _ => Ok(answer(40, 200)),
         };
         let at = origin + Duration::from_millis(200 * number);
-        comparison.record(Exchange {
+        let exchange = Exchange {
             handed: at,
             line: Some(RequestLine::new(
                 "GET",
@@ -39,7 +39,8 @@ pub(crate) fn compared() -> Summary {
             target,
             waited: Some(Duration::from_micros(50)),
             resent: false,
-        });
+        };
+        comparison.record(exchange, Duration::ZERO);
     }
     summary(&comparison)
 }
