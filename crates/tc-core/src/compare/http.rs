@@ -86,7 +86,8 @@ pub(super) fn status(octets: &[u8]) -> Option<u16> {
 
 /// A path with what looks like a name of one thing among many replaced by `*`: segments with a digit, and long ones.
 fn pattern(path: &str) -> String {
-    pattern_segments(path).collect::<Vec<_>>().join("/")
+    let segment = |octets| str::from_utf8(octets).unwrap_or_default();
+    pattern_segments(path).map(segment).collect::<Vec<_>>().join("/")
 }
 
 /// The same as a number.
@@ -96,10 +97,11 @@ fn pattern_number(path: &str) -> u64 {
     hasher.finish()
 }
 
-fn pattern_segments(path: &str) -> impl Iterator<Item = &str> {
+fn pattern_segments(path: &str) -> impl Iterator<Item = &[u8]> {
     const LONG: usize = 32;
-    let varies = |segment: &str| segment.len() > LONG || segment.bytes().any(|octet| octet.is_ascii_digit());
-    path.split('/').map(move |segment| if varies(segment) { "*" } else { segment })
+    let varies = |segment: &[u8]| segment.len() > LONG || segment.iter().any(u8::is_ascii_digit);
+    let segments = path.as_bytes().split(|octet| *octet == b'/');
+    segments.map(move |segment| if varies(segment) { &b"*"[..] } else { segment })
 }
 
 #[cfg(test)]

@@ -230,8 +230,13 @@ impl Meter {
 
     /// The latest exchange that is so far; all before it are.
     fn latest(&mut self, is_so_far: impl Fn(&Open) -> bool) -> Option<&mut Open> {
-        let index = self.open.partition_point(is_so_far).checked_sub(1)?;
-        self.open.get_mut(index)
+        // Usually the last is, and the others are in no cache.
+        let index = if self.open.back().is_some_and(&is_so_far) {
+            self.open.len()
+        } else {
+            self.open.partition_point(is_so_far)
+        };
+        self.open.get_mut(index.checked_sub(1)?)
     }
 
     fn end_first(&mut self, otherwise: Failure) {
