@@ -8,7 +8,7 @@ mod outbox;
 
 use crate::config::ReplayConfig;
 use crate::counters::DatagramCounters;
-use crate::table::Table;
+use crate::index::Index;
 use crate::{ClientPool, Transmit};
 use outbox::Outbox;
 use slab::Slab;
@@ -55,8 +55,8 @@ struct Exchange {
 #[derive(Debug)]
 pub(crate) struct Datagrams {
     exchanges: Slab<Exchange>,
-    by_origin: Table<Origin, usize>,
-    by_flow: Table<Flow, usize>,
+    by_origin: Index<Origin>,
+    by_flow: Index<Flow>,
     /// The end of each flow's period, the earliest first. Each flow stands here once.
     periods: VecDeque<(Instant, usize)>,
     max_flows: usize,
@@ -69,8 +69,8 @@ impl Datagrams {
         let room = config.max_octets / MEMORY_SHARE / FLOW_OCTETS;
         Self {
             exchanges: Slab::new(),
-            by_origin: Table::default(),
-            by_flow: Table::default(),
+            by_origin: Index::default(),
+            by_flow: Index::default(),
             periods: VecDeque::new(),
             max_flows: room.clamp(1, config.max_sessions.max(1)),
             outbox: Outbox::default(),
@@ -138,8 +138,8 @@ impl Datagrams {
     ) {
         counters.headers += 1;
         counters.target_octets += answer.payload_len as u64;
-        let exchange = self.by_flow.get(&answer.flow).and_then(|&key| self.exchanges.get_mut(key));
-        let Some(exchange) = exchange else {
+        let key = self.of_flow(&answer.flow);
+        let Some(exchange) = key.and_then(|key| self.exchanges.get_mut(key)) else {
             counters.unknown += 1;
             return;
         };
@@ -184,6 +184,10 @@ impl Datagrams {
         self.outbox.pop(buf)
     }
 
+    fn of_flow(&self, flow: &Flow) -> Option<usize> {
+        self.by_flow.find(flow, |key| flow_at(&self.exchanges, key))
+    }
+
     fn key_of(
         &mut self,
         now: Instant,
@@ -191,12 +195,13 @@ impl Datagrams {
         target: SocketAddr,
         with: &mut With<'_>,
     ) -> Option<usize> {
-        if let Some(&key) = self.by_origin.get(&origin) {
-            return Some(key);
+        let known = self.by_origin.find(&origin, |key| origin_at(&self.exchanges, key));
+        if known.is_some() {
+            return known;
         }
         let client = with.config.admission.appearance(origin.client, origin.copy);
         let flow =
-            with.clients.allocate(client, target, with.config.ports, |flow| self.by_flow.contains_key(flow))?;
+            with.clients.allocate(client, target, with.config.ports, |flow| self.of_flow(flow).is_some())?;
         // The kernel takes packets between the loopback interface and others for forged ones.
         if flow.client.ip().is_loopback() != target.ip().is_loopback() {
             return None;
@@ -207,8 +212,8 @@ impl Datagrams {
             self.remove(oldest, with.counters);
         }
         let key = self.exchanges.insert(Exchange { origin, flow, young: 0, old: 0, since: None, quiet: 0 });
-        self.by_origin.insert(origin, key);
-        self.by_flow.insert(flow, key);
+        self.by_origin.insert(&origin, key, |key| origin_at(&self.exchanges, key));
+        self.by_flow.insert(&flow, key, |key| flow_at(&self.exchanges, key));
         self.periods.push_back((now + PERIOD, key));
         with.counters.flows += 1;
         Some(key)
@@ -218,9 +223,17 @@ impl Datagrams {
     fn remove(&mut self, key: usize, counters: &mut DatagramCounters) {
         let Some(exchange) = self.exchanges.try_remove(key) else { return };
         counters.unanswered += exchange.old + exchange.young;
-        self.by_origin.remove(&exchange.origin);
-        self.by_flow.remove(&exchange.flow);
+        self.by_origin.remove(&exchange.origin, key);
+        self.by_flow.remove(&exchange.flow, key);
     }
+}
+
+fn origin_at(exchanges: &Slab<Exchange>, key: usize) -> Option<Origin> {
+    exchanges.get(key).map(|exchange| exchange.origin)
+}
+
+fn flow_at(exchanges: &Slab<Exchange>, key: usize) -> Option<Flow> {
+    exchanges.get(key).map(|exchange| exchange.flow)
 }
 
 /// What a datagram is sent with.

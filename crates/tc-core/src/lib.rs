@@ -13,6 +13,7 @@ mod config;
 pub mod counters;
 mod datagram;
 mod deadlines;
+mod index;
 mod mapping;
 mod reassembly;
 pub mod relay;

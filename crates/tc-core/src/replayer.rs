@@ -16,11 +16,9 @@ use crate::datagram::Datagrams;
 use crate::deadlines::Deadlines;
 use crate::reassembly::Reassembler;
 use crate::session::{Context, Lag, StoragePool};
-use crate::table::Table;
 use crate::{ClientPool, Mapping, ReplayConfig, Timer, Waiting};
-use entry::{Connection, Entry, RouteState, SESSION_OCTETS};
+use entry::{Entries, RouteState, SESSION_OCTETS};
 use routes::Routes;
-use slab::Slab;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Instant;
@@ -53,11 +51,9 @@ pub struct Replayer {
     config: ReplayConfig,
     mappings: Vec<Mapping>,
     clients: ClientPool,
-    entries: Slab<Entry>,
+    entries: Entries,
     /// Memory for captured data that no session needs for now.
     storage: StoragePool,
-    by_connection: Table<Connection, usize>,
-    by_flow: Table<Flow, usize>,
     /// Sessions by the number of their birth, for shedding the newest.
     by_age: BTreeMap<u64, usize>,
     /// The births of sessions that are kept only to know where their clients stand.
@@ -94,10 +90,8 @@ impl Replayer {
             config,
             mappings,
             clients,
-            entries: Slab::new(),
+            entries: Entries::default(),
             storage: StoragePool::default(),
-            by_connection: Table::default(),
-            by_flow: Table::default(),
             by_age: BTreeMap::new(),
             silent: BTreeSet::new(),
             born: 0,
@@ -148,9 +142,8 @@ impl Replayer {
 
     /// The client's port belongs to another connection from here on; the session finishes by itself.
     fn detach(&mut self, now: Instant, index: usize) {
+        self.entries.detach(index);
         let Some(entry) = self.entries.get_mut(index) else { return };
-        self.by_connection.remove(&entry.connection);
-        entry.detached = true;
         let mut cx = Context { now, config: &self.config, counters: &mut self.counters };
         entry.session.handle_client_gone(&mut cx);
         if entry.session.is_live() {
@@ -164,7 +157,7 @@ impl Replayer {
     #[must_use]
     pub fn waiting(&self) -> [(Waiting, usize); Waiting::ALL.len()] {
         let mut counts = Waiting::ALL.map(|reason| (reason, 0));
-        for (_, entry) in &self.entries {
+        for (_, entry) in self.entries.iter() {
             if let Some((_, count)) = entry.session.waiting().and_then(|reason| counts.get_mut(reason as usize))
             {
                 *count += 1;
@@ -198,7 +191,7 @@ impl Replayer {
         target.octets += header.0.payload_len as u64;
         target.fins += u64::from(header.0.flags.contains(Flags::FIN));
         target.resets += u64::from(header.0.flags.contains(Flags::RST));
-        let Some(&index) = self.by_flow.get(&header.flow()) else {
+        let Some(index) = self.entries.of_flow(&header.flow()) else {
             target.unknown += 1;
             self.strays.push(header);
             return;
@@ -212,7 +205,7 @@ impl Replayer {
     /// A tunnel over which routes of this scope go is there: all of them are to be announced, again.
     pub fn handle_tunnel_up(&mut self, scope: RouteScope) {
         self.routes.set_up(scope);
-        for (index, entry) in &self.entries {
+        for (index, entry) in self.entries.iter() {
             if scope.covers(entry.target) && entry.session.is_live() {
                 self.routes.push(index);
             }
@@ -261,7 +254,7 @@ impl Replayer {
     pub fn poll_ended_route(&mut self) -> Option<Flow> {
         while let Some(flow) = self.routes.pop_ended() {
             // Another session may have taken it since.
-            if !self.by_flow.contains_key(&flow) {
+            if self.entries.of_flow(&flow).is_none() {
                 return Some(flow);
             }
         }
@@ -332,13 +325,12 @@ impl Replayer {
 
     /// Opens a connection to the target, under the same flow as before when there was one.
     fn open(&mut self, now: Instant, index: usize) {
-        let Some(entry) = self.entries.get_mut(index) else { return };
-        let by_flow = &self.by_flow;
+        let Some(entry) = self.entries.get(index) else { return };
         let known = entry.session.flow();
         let client = self.config.admission.appearance(entry.connection.client, entry.connection.copy);
         let target = entry.target;
-        let allocate =
-            || self.clients.allocate(client, target, self.config.ports, |flow| by_flow.contains_key(flow));
+        let in_use = |flow: &Flow| self.entries.of_flow(flow).is_some();
+        let allocate = || self.clients.allocate(client, target, self.config.ports, in_use);
         // The kernel takes packets between the loopback interface and others for forged ones.
         let routable = |flow: &Flow| flow.client.ip().is_loopback() == target.ip().is_loopback();
         let Some(flow) = known.or_else(allocate).filter(routable) else {
@@ -347,9 +339,8 @@ impl Replayer {
             return;
         };
         let mut cx = Context { now, config: &self.config, counters: &mut self.counters };
-        entry.session.open(&mut cx, flow);
-        self.by_flow.insert(flow, index);
-        if self.routes.is_up(entry.target) {
+        self.entries.open(&mut cx, index, flow);
+        if self.routes.is_up(target) {
             self.routes.push(index);
         }
     }
@@ -384,7 +375,7 @@ impl Replayer {
     }
 
     fn remove(&mut self, index: usize) {
-        let Some(mut entry) = self.entries.try_remove(index) else { return };
+        let Some(mut entry) = self.entries.remove(index) else { return };
         self.end_compared(&mut entry);
         self.octets -= entry.octets;
         self.busy -= usize::from(entry.busy);
@@ -392,16 +383,8 @@ impl Replayer {
         self.deadlines.stop(index);
         self.by_age.remove(&entry.born);
         self.silent.remove(&entry.born);
-        if self.by_connection.get(&entry.connection) == Some(&index) {
-            self.by_connection.remove(&entry.connection);
-        }
-        if let Some(flow) = entry.session.flow()
-            && self.by_flow.get(&flow) == Some(&index)
-        {
-            self.by_flow.remove(&flow);
-            if entry.route == RouteState::Announced {
-                self.routes.push_ended(flow);
-            }
+        if let (Some(flow), RouteState::Announced) = (entry.session.flow(), entry.route) {
+            self.routes.push_ended(flow);
         }
     }
 }

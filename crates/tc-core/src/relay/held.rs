@@ -2,7 +2,7 @@
 
 use super::{Counters, RelayConfig};
 use crate::deadlines::Deadlines;
-use crate::table::Table;
+use crate::index::Index;
 use slab::Slab;
 use std::time::{Duration, Instant};
 use tc_proto::tunnel::Response;
@@ -33,7 +33,7 @@ impl HeldFlow {
 /// All held headers, bounded in number.
 #[derive(Debug)]
 pub(super) struct HeldHeaders {
-    by_flow: Table<Flow, usize>,
+    by_flow: Index<Flow>,
     flows: Slab<HeldFlow>,
     deadlines: Deadlines<()>,
     len: usize,
@@ -46,7 +46,7 @@ pub(super) struct HeldHeaders {
 impl HeldHeaders {
     pub(super) fn new(config: &RelayConfig) -> Self {
         Self {
-            by_flow: Table::default(),
+            by_flow: Index::default(),
             flows: Slab::new(),
             deadlines: Deadlines::new(),
             len: 0,
@@ -99,7 +99,8 @@ impl HeldHeaders {
 
     /// Takes what is held of a flow whose route has come.
     pub(super) fn take(&mut self, flow: &Flow) -> Option<HeldFlow> {
-        let key = self.by_flow.remove(flow)?;
+        let key = self.of_flow(flow)?;
+        self.by_flow.remove(flow, key);
         let held = self.flows.try_remove(key)?;
         self.deadlines.stop(key);
         self.len -= held.seen.len();
@@ -112,17 +113,21 @@ impl HeldHeaders {
         }
     }
 
+    fn of_flow(&self, flow: &Flow) -> Option<usize> {
+        self.by_flow.find(flow, |key| flow_at(&self.flows, key))
+    }
+
     fn flow_len(&self, flow: &Flow) -> usize {
-        self.by_flow.get(flow).and_then(|&key| self.flows.get(key)).map_or(0, |held| held.seen.len())
+        self.of_flow(flow).and_then(|key| self.flows.get(key)).map_or(0, |held| held.seen.len())
     }
 
     fn entry(&mut self, now: Instant, flow: Flow) -> usize {
-        if let Some(&key) = self.by_flow.get(&flow) {
+        if let Some(key) = self.of_flow(&flow) {
             return key;
         }
         let key = self.flows.insert(HeldFlow { flow, messages: Vec::new(), seen: Vec::new() });
         self.deadlines.set(key, now + self.hold_other, ());
-        self.by_flow.insert(flow, key);
+        self.by_flow.insert(&flow, key, |key| flow_at(&self.flows, key));
         key
     }
 
@@ -136,4 +141,8 @@ impl HeldHeaders {
         let flow = self.flows[key].flow;
         self.discard(&flow)
     }
+}
+
+fn flow_at(flows: &Slab<HeldFlow>, key: usize) -> Option<Flow> {
+    flows.get(key).map(|held| held.flow)
 }

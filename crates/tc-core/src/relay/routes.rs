@@ -2,7 +2,7 @@
 
 use super::{Counters, RelayConfig, TunnelId};
 use crate::deadlines::Deadlines;
-use crate::table::Table;
+use crate::index::Index;
 use slab::Slab;
 use std::time::{Duration, Instant};
 use tc_proto::{Flags, Flow, Segment, TargetHeader};
@@ -45,7 +45,7 @@ pub(super) enum Announcement {
 /// All routes. A route has exactly one deadline at a time.
 #[derive(Debug)]
 pub(super) struct Routes {
-    by_flow: Table<Flow, usize>,
+    by_flow: Index<Flow>,
     table: Slab<Route>,
     /// One may be earlier than the route's true one: a response moves only `last_used`, and the deadline is put right when
     /// it comes.
@@ -60,7 +60,7 @@ impl Routes {
     pub(super) fn new(config: &RelayConfig) -> Self {
         let room = config.initial_routes.min(config.max_routes);
         Self {
-            by_flow: Table::with_capacity_and_hasher(room, ahash::RandomState::default()),
+            by_flow: Index::with_capacity(room),
             table: Slab::with_capacity(room),
             deadlines: Deadlines::new(),
             max: config.max_routes.max(1),
@@ -80,20 +80,20 @@ impl Routes {
 
     /// From here on `flow` belongs to `tunnel`: of two tunnels that announce it, the later one has it.
     pub(super) fn add(&mut self, now: Instant, flow: Flow, tunnel: TunnelId) -> Announcement {
-        if let Some(&key) = self.by_flow.get(&flow) {
+        if let Some(key) = self.of_flow(&flow) {
             return self.renew(now, key, tunnel);
         }
         let outcome = if self.table.len() < self.max { Announcement::New } else { self.evict() };
         let route = Route { flow, tunnel, mss: None, stage: Stage::Open, last_used: now };
         let key = self.table.insert(route);
-        self.by_flow.insert(flow, key);
+        self.by_flow.insert(&flow, key, |key| flow_at(&self.table, key));
         self.deadlines.set(key, now + self.idle, ());
         outcome
     }
 
     /// The tunnel of a response, and the octets of payload that a packet on the wire has at most.
     pub(super) fn find(&mut self, now: Instant, segment: &Segment) -> Option<(TunnelId, usize)> {
-        let key = *self.by_flow.get(&TargetHeader(*segment).flow())?;
+        let key = self.of_flow(&TargetHeader(*segment).flow())?;
         let route = self.table.get_mut(key)?;
         route.last_used = now;
         route.mss = segment.options.mss.or(route.mss);
@@ -110,7 +110,7 @@ impl Routes {
 
     /// The route goes once no response has come for a while, if it is this tunnel's; says whether it is.
     pub(super) fn remove(&mut self, now: Instant, tunnel: TunnelId, flow: &Flow) -> bool {
-        let Some(&key) = self.by_flow.get(flow) else { return false };
+        let Some(key) = self.of_flow(flow) else { return false };
         let Some(route) = self.table.get_mut(key).filter(|route| route.tunnel == tunnel) else { return false };
         route.last_used = now;
         self.set_stage(key, Stage::Removed);
@@ -124,7 +124,7 @@ impl Routes {
         table.retain(|key, route| {
             let stays = route.tunnel != tunnel;
             if !stays {
-                by_flow.remove(&route.flow);
+                by_flow.remove(&route.flow, key);
                 deadlines.stop(key);
             }
             stays
@@ -145,6 +145,10 @@ impl Routes {
                 Stage::Removed => counters.routes_removed += 1,
             }
         }
+    }
+
+    fn of_flow(&self, flow: &Flow) -> Option<usize> {
+        self.by_flow.find(flow, |key| flow_at(&self.table, key))
     }
 
     fn renew(&mut self, now: Instant, key: usize, tunnel: TunnelId) -> Announcement {
@@ -191,10 +195,14 @@ impl Routes {
 
     fn discard(&mut self, key: usize) {
         if let Some(route) = self.table.try_remove(key) {
-            self.by_flow.remove(&route.flow);
+            self.by_flow.remove(&route.flow, key);
             self.deadlines.stop(key);
         }
     }
+}
+
+fn flow_at(routes: &Slab<Route>, key: usize) -> Option<Flow> {
+    routes.get(key).map(|route| route.flow)
 }
 
 /// Octets of payload in the largest packet on the wire: by the MSS that the target named in its SYN-ACK, which follows

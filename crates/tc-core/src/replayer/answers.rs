@@ -12,7 +12,7 @@ impl Replayer {
     pub fn handle_online_packet(&mut self, at: Instant, octets: &[u8]) {
         let Ok(packet) = PacketRef::parse_headers(octets) else { return };
         let (online, client) = (packet.segment().source, packet.segment().destination);
-        let Some(&index) = self.by_connection.get(&Connection { client, online, copy: 0 }) else { return };
+        let Some(index) = self.entries.of_connection(&Connection { client, online, copy: 0 }) else { return };
         if let Some(entry) = self.entries.get_mut(index) {
             entry.session.handle_online_packet(at, &packet);
         }
@@ -36,7 +36,7 @@ impl Replayer {
     /// Ends the comparison: what goes on is taken as it stands.
     pub fn end_comparison(&mut self, now: Instant) -> Option<Box<Comparison>> {
         let mut comparison = self.comparison.take()?;
-        for (_, entry) in &mut self.entries {
+        for (_, entry) in self.entries.iter_mut() {
             if let Some(meter) = entry.session.meter_mut() {
                 meter.end_at(now);
                 comparison.take(meter);

@@ -120,7 +120,7 @@ impl Replayer {
     }
 
     fn on_client_syn(&mut self, arrival: Arrival<'_>) {
-        if let Some(&index) = self.by_connection.get(&arrival.connection) {
+        if let Some(index) = self.entries.of_connection(&arrival.connection) {
             let known = self.entries.get(index).and_then(|entry| entry.session.iss());
             if known == Some(arrival.packet.segment().seq) {
                 self.counters.captured.syn_retransmissions += 1;
@@ -138,7 +138,7 @@ impl Replayer {
     }
 
     fn on_client_segment(&mut self, arrival: Arrival<'_>) {
-        if let Some(&index) = self.by_connection.get(&arrival.connection) {
+        if let Some(index) = self.entries.of_connection(&arrival.connection) {
             self.offer(arrival, index);
         } else if arrival.packet.payload().is_empty() {
             let ends = arrival.packet.segment().flags.intersects(Flags::FIN | Flags::RST);
@@ -173,7 +173,6 @@ impl Replayer {
         let entry = Entry::new(arrival.connection, arrival.target, self.born, session);
         self.lagging[entry.lag as usize] += 1;
         let index = self.entries.insert(entry);
-        self.by_connection.insert(arrival.connection, index);
         self.by_age.insert(self.born, index);
         Some(index)
     }

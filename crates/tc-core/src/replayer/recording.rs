@@ -17,7 +17,7 @@ impl Replayer {
     pub fn limit_holes(&mut self, now: Instant, limit: Duration) {
         self.config.hole_limit = limit;
         let cx = Context { now, config: &self.config, counters: &mut self.counters };
-        for (_, entry) in &mut self.entries {
+        for (_, entry) in self.entries.iter_mut() {
             entry.session.limit_hole(&cx);
         }
         self.settle_all(now);

@@ -17,11 +17,7 @@ impl Replayer {
             let Some(entry) = self.entries.get_mut(index) else { continue };
             let mut cx = Context { now, config: &self.config, counters: &mut self.counters };
             entry.session.close(&mut cx, CloseReason::Shed);
-            entry.detached = true;
-            let connection = entry.connection;
-            if self.by_connection.get(&connection) == Some(&index) {
-                self.by_connection.remove(&connection);
-            }
+            self.entries.detach(index);
             self.make_ready(index);
             self.account(index);
             if let Some(entry) = self.entries.get_mut(index) {
