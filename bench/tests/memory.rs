@@ -5,7 +5,7 @@ use tc_bench::Replay;
 
 const SESSIONS: i64 = 100_000;
 /// Octets that a session may take which is open, has sent a request, has its answer, and waits for the next.
-const BOUND: i64 = 2304;
+const BOUND: i64 = 1200;
 
 #[test]
 fn a_hundred_thousand_sessions_take_little_and_leave_nothing() {

@@ -82,9 +82,9 @@ impl Session {
     /// SYN-SENT becomes ESTABLISHED.
     fn synchronize(&mut self, cx: &mut Context<'_>, at: Instant, segment: &Segment) {
         let (State::SynSent(syn), Some(emitter)) = (&mut self.state, &mut self.emitter) else { return };
-        let offered = emitter.opening().options;
+        let offered = *emitter.opening();
         let rcv = Receiver::new(segment);
-        if offered.timestamps.is_some() && segment.options.timestamps.is_some() {
+        if offered.timestamp.is_some() && segment.options.timestamps.is_some() {
             emitter.set_echo(rcv.ts_recent);
         }
         let scale = match (offered.window_scale, segment.options.window_scale) {

@@ -4,7 +4,7 @@ use crate::counters::SentCounters;
 use crate::{ReplayConfig, Transmit};
 use std::time::{Duration, Instant};
 use tc_proto::{
-    Flags, Flow, IpFields, PacketSpec, SackBlocks, Segment, SeqNum, TcpOptions, Timestamps, Window, WindowScale,
+    Flags, Flow, IpFields, PacketSpec, Segment, SeqNum, TcpOptions, Timestamps, Window, WindowScale,
 };
 
 /// An echo of our `TSval` that is older than this is not ours.
@@ -13,7 +13,11 @@ const LONGEST_ECHO: Duration = Duration::from_mins(1);
 /// The SYN with which a connection is opened: the client's own, or one in its place.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Opening {
-    pub(crate) options: TcpOptions,
+    pub(crate) mss: Option<u16>,
+    pub(crate) window_scale: Option<WindowScale>,
+    sack_permitted: bool,
+    /// The first `TSval`, where timestamps are offered.
+    pub(crate) timestamp: Option<u32>,
     pub(crate) window: Window,
     pub(crate) ip: IpFields,
 }
@@ -21,21 +25,27 @@ pub(crate) struct Opening {
 impl Opening {
     /// As the client opened. Options that are not understood are left out, TCP Fast Open among them.
     pub(crate) fn captured(segment: &Segment, ip: IpFields) -> Self {
-        let options = TcpOptions { sack: SackBlocks::default(), ..segment.options };
-        Self { options, window: segment.window, ip }
+        Self {
+            mss: segment.options.mss,
+            window_scale: segment.options.window_scale,
+            sack_permitted: segment.options.sack_permitted,
+            timestamp: segment.options.timestamps.map(|stamps| stamps.value),
+            window: segment.window,
+            ip,
+        }
     }
 
     /// For a client whose SYN was not seen: what a Linux client offers.
     pub(crate) fn synthesized(config: &ReplayConfig, flow: &Flow, ip: IpFields) -> Self {
         let fitting = config.mtu.saturating_sub(headers_len(flow));
-        let options = TcpOptions {
+        Self {
             mss: config.mss.or_else(|| u16::try_from(fitting).ok()),
             window_scale: Some(WindowScale::new(7)),
             sack_permitted: true,
-            timestamps: Some(Timestamps { value: 1, echo: 0 }),
-            ..TcpOptions::default()
-        };
-        Self { options, window: Window::MAX, ip }
+            timestamp: Some(1),
+            window: Window::MAX,
+            ip,
+        }
     }
 }
 
@@ -76,7 +86,7 @@ pub(crate) struct Clock {
 impl Clock {
     /// A clock that begins with the client's own value.
     pub(crate) fn starting_from(opening: &Opening, now: Instant) -> Self {
-        Self { start: now, first: opening.options.timestamps.map_or(1, |stamps| stamps.value) }
+        Self { start: now, first: opening.timestamp.unwrap_or(1) }
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "the clock wraps")]
@@ -108,14 +118,14 @@ impl Emitter {
 
     /// The time since we sent `echo` as our `TSval`; none without timestamps, or for a value that is not ours.
     pub(crate) fn since(&self, now: Instant, echo: u32) -> Option<Duration> {
-        self.opening.options.timestamps?;
+        self.opening.timestamp?;
         let elapsed = Duration::from_millis(self.clock.value(now).wrapping_sub(echo).into());
         (echo != 0 && elapsed < LONGEST_ECHO).then_some(elapsed)
     }
 
     /// Octets of payload in a full segment of the target (RMSS of RFC 5681): by the size that our SYN named.
     pub(crate) fn named_mss(&self) -> usize {
-        let named = self.opening.options.mss.map_or(536, usize::from);
+        let named = self.opening.mss.map_or(536, usize::from);
         named.saturating_sub(self.options_len()).max(1)
     }
 
@@ -141,9 +151,9 @@ impl Emitter {
         sent: &mut SentCounters,
         buf: &mut Vec<u8>,
     ) -> Transmit {
-        let mut options = self.opening.options;
-        options.timestamps = options.timestamps.map(|_| Timestamps { value: self.clock.value(now), echo: 0 });
-        let window = self.opening.window;
+        let Opening { mss, window_scale, sack_permitted, timestamp, window, .. } = self.opening;
+        let timestamps = timestamp.map(|_| Timestamps { value: self.clock.value(now), echo: 0 });
+        let options = TcpOptions { mss, window_scale, sack_permitted, timestamps, ..TcpOptions::default() };
         self.write(&Outgoing::bare(iss, None, Flags::SYN), window, options, sent, buf)
     }
 

@@ -38,25 +38,49 @@ impl<B: AsRef<[u8]>> Held<B> {
     }
 }
 
-/// The segments behind a hole, in the order of their sequence numbers.
+/// Segments in the order of their sequence numbers.
 #[derive(Debug, Default)]
-pub(super) struct HeldSegments {
+struct Segments {
     segments: VecDeque<Held<Box<[u8]>>>,
     octets: usize,
 }
 
+/// The segments behind a hole. Few sessions ever have one: it takes no memory until then.
+#[derive(Debug, Default)]
+pub(super) struct HeldSegments(Option<Box<Segments>>);
+
 impl HeldSegments {
     pub(super) fn is_empty(&self) -> bool {
-        self.segments.is_empty()
+        self.0.as_ref().is_none_or(|held| held.segments.is_empty())
     }
 
     /// Octets kept, the books about them included.
     pub(super) fn memory(&self) -> usize {
-        self.octets + self.segments.len() * size_of::<Held<Box<[u8]>>>()
+        self.0.as_ref().map_or(0, |held| held.octets + held.segments.len() * size_of::<Held<Box<[u8]>>>())
     }
 
     /// Keeps a copy of the segment, or does not: `None` when that would pass the bounds.
     pub(super) fn insert(&mut self, segment: Held<&[u8]>, max_octets: usize) -> Option<()> {
+        self.0.get_or_insert_default().insert(segment, max_octets)
+    }
+
+    /// Takes the first segment out when it begins at or before `next`.
+    pub(super) fn take_at_or_before(&mut self, next: SeqNum) -> Option<Held<Box<[u8]>>> {
+        self.0.as_ref()?.segments.front().filter(|held| held.seq.at_or_before(next))?;
+        self.take_first()
+    }
+
+    /// Takes the first segment out.
+    pub(super) fn take_first(&mut self) -> Option<Held<Box<[u8]>>> {
+        let held = self.0.as_mut()?;
+        let first = held.segments.pop_front()?;
+        held.octets -= first.payload.len();
+        Some(first)
+    }
+}
+
+impl Segments {
+    fn insert(&mut self, segment: Held<&[u8]>, max_octets: usize) -> Option<()> {
         let at = self.segments.partition_point(|held| held.seq.at_or_before(segment.seq));
         let known = at.checked_sub(1).and_then(|before| self.segments.get(before));
         if known.is_some_and(|held| segment.end().at_or_before(held.end()) && (held.ends() || !segment.ends()))
@@ -71,18 +95,5 @@ impl HeldSegments {
         let Held { seq, ack, flags, urgent, payload } = segment;
         self.segments.insert(at, Held { seq, ack, flags, urgent, payload: payload.into() });
         Some(())
-    }
-
-    /// Takes the first segment out when it begins at or before `next`.
-    pub(super) fn take_at_or_before(&mut self, next: SeqNum) -> Option<Held<Box<[u8]>>> {
-        self.segments.front().filter(|held| held.seq.at_or_before(next))?;
-        self.take_first()
-    }
-
-    /// Takes the first segment out.
-    pub(super) fn take_first(&mut self) -> Option<Held<Box<[u8]>>> {
-        let first = self.segments.pop_front()?;
-        self.octets -= first.payload.len();
-        Some(first)
     }
 }

@@ -12,45 +12,65 @@ const MAX_RTO: Duration = Duration::from_secs(5);
 /// When the SYN was lost (RFC 6298, 5.7).
 const RTO_AFTER_LOST_SYN: Duration = Duration::from_secs(3);
 
+/// A time in microseconds, up to an hour and eleven minutes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Micros(u32);
+
+impl From<Duration> for Micros {
+    fn from(duration: Duration) -> Self {
+        Self(u32::try_from(duration.as_micros()).unwrap_or(u32::MAX))
+    }
+}
+
+impl From<Micros> for Duration {
+    fn from(Micros(micros): Micros) -> Self {
+        Self::from_micros(micros.into())
+    }
+}
+
 /// Smoothed round-trip time and the timeout that follows from it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RttEstimator {
-    smoothed: Option<(Duration, Duration)>,
-    rto: Duration,
+    /// SRTT and RTTVAR.
+    smoothed: Option<(Micros, Micros)>,
+    rto: Micros,
 }
 
 impl RttEstimator {
     /// An estimator before its first sample, with a round-trip time to assume until then.
     pub(crate) fn new(assumed: Option<Duration>) -> Self {
         let rto = assumed.map_or(INITIAL_RTO, |rtt| (rtt * 3).clamp(MIN_RTO, MAX_RTO));
-        Self { smoothed: None, rto }
+        Self { smoothed: None, rto: rto.into() }
     }
 
     /// Takes a round-trip time that is not ambiguous (RFC 6298, 2.2 and 2.3).
     pub(crate) fn sample(&mut self, rtt: Duration) {
         let (srtt, rttvar) = match self.smoothed {
             None => (rtt, rtt / 2),
-            Some((srtt, rttvar)) => ((srtt * 7 + rtt) / 8, (rttvar * 3 + srtt.abs_diff(rtt)) / 4),
+            Some((srtt, rttvar)) => {
+                let (srtt, rttvar) = (Duration::from(srtt), Duration::from(rttvar));
+                ((srtt * 7 + rtt) / 8, (rttvar * 3 + srtt.abs_diff(rtt)) / 4)
+            }
         };
-        self.smoothed = Some((srtt, rttvar));
-        self.rto = (srtt + rttvar * 4).clamp(MIN_RTO, MAX_RTO);
+        self.smoothed = Some((srtt.into(), rttvar.into()));
+        self.rto = (srtt + rttvar * 4).clamp(MIN_RTO, MAX_RTO).into();
     }
 
     /// Doubles the timeout after it has passed (RFC 6298, 5.5).
     pub(crate) fn back_off(&mut self) {
-        self.rto = (self.rto * 2).min(MAX_RTO);
+        self.rto = (self.rto() * 2).min(MAX_RTO).into();
     }
 
     /// The SYN was sent again and gave no sample: data begins with three seconds (RFC 6298, 5.7).
     pub(crate) fn begin_after_lost_syn(&mut self) {
         if self.smoothed.is_none() {
-            self.rto = self.rto.max(RTO_AFTER_LOST_SYN).min(MAX_RTO);
+            self.rto = self.rto().clamp(RTO_AFTER_LOST_SYN, MAX_RTO).into();
         }
     }
 
     /// The timeout.
-    pub(crate) const fn rto(&self) -> Duration {
-        self.rto
+    pub(crate) fn rto(&self) -> Duration {
+        self.rto.into()
     }
 }
 

@@ -3,6 +3,7 @@
 use super::Session;
 use super::captured::Captured;
 use std::collections::VecDeque;
+use std::ops::{Deref, DerefMut};
 use tc_proto::SeqNum;
 
 /// So many segments are looked at one by one before all of them are searched.
@@ -13,15 +14,44 @@ const MAX_STORAGE_OCTETS: usize = 64 << 10;
 const MAX_POOL_OCTETS: usize = 4 << 20;
 
 /// Captured data in order: its octets, and the segments they came in.
-#[derive(Debug, Default)]
-pub(super) struct Storage {
+#[derive(Debug)]
+pub(super) struct Data {
     pub(super) octets: VecDeque<u8>,
     pub(super) segments: VecDeque<Captured>,
+}
+
+impl Data {
+    const EMPTY: Self = Self { octets: VecDeque::new(), segments: VecDeque::new() };
+}
+
+/// The captured data of a session, and the memory for it where there is any: most sessions wait, and have none.
+#[derive(Debug, Default)]
+pub(super) struct Storage(Option<Box<Data>>);
+
+impl Deref for Storage {
+    type Target = Data;
+
+    fn deref(&self) -> &Data {
+        static EMPTY: Data = Data::EMPTY;
+        self.0.as_deref().unwrap_or(&EMPTY)
+    }
+}
+
+impl DerefMut for Storage {
+    fn deref_mut(&mut self) -> &mut Data {
+        self.0.get_or_insert_with(|| Box::new(Data::EMPTY))
+    }
 }
 
 impl Storage {
     /// Octets of memory in use, with data or without.
     pub(super) fn memory(&self) -> usize {
+        self.0.as_ref().map_or(0, |data| size_of::<Data>() + data.allocated())
+    }
+}
+
+impl Data {
+    fn allocated(&self) -> usize {
         self.octets.capacity() + self.segments.capacity() * size_of::<Captured>()
     }
 

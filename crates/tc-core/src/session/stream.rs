@@ -334,7 +334,9 @@ impl ClientStream {
     pub(crate) fn discard_to(&mut self, seq: SeqNum) {
         let count = seq.octets_since(self.base).min(self.storage.octets.len());
         self.base += count;
-        self.storage.discard(count, self.base);
+        if count > 0 {
+            self.storage.discard(count, self.base);
+        }
     }
 
     /// Gets memory for data that comes, if it has none.
