@@ -8,8 +8,8 @@ use tc_proto::SeqNum;
 
 /// So many segments are looked at one by one before all of them are searched.
 const NEAR: usize = 4;
-/// Larger storage is not kept for another session.
-const MAX_STORAGE_OCTETS: usize = 64 << 10;
+/// Larger storage is not kept for another session: an upload that had to wait.
+const MAX_STORAGE_OCTETS: usize = 2 << 20;
 /// Octets that the pool keeps.
 const MAX_POOL_OCTETS: usize = 4 << 20;
 
