@@ -1,6 +1,6 @@
 //! The loads.
 
-use crate::latency;
+use crate::latency::{self, Place};
 use crate::pairs::NamedPair;
 use crate::sample::{Sample, Used};
 use crate::saturation::{self, Connections};
@@ -19,7 +19,7 @@ enum Kind {
     /// As many requests as the machine can serve.
     Saturation(Connections),
     /// Half as many, to see what the clients feel.
-    Latency,
+    Latency(Place),
 }
 
 const fn requests(name: &'static str, load: &'static str) -> Load {
@@ -40,7 +40,8 @@ pub(crate) const ALL: &[Load] = &[
     requests("burst, one-request connections", "--connections 5000 --concurrency 50"),
     Load { name: "saturation, keep-alive", kind: Kind::Saturation(Connections::Kept) },
     Load { name: "saturation, short", kind: Kind::Saturation(Connections::Closed) },
-    Load { name: "latency at half saturation", kind: Kind::Latency },
+    Load { name: "latency at half saturation, apart", kind: Kind::Latency(Place::Apart) },
+    Load { name: "latency at half saturation, beside", kind: Kind::Latency(Place::Beside) },
 ];
 
 impl Load {
@@ -49,7 +50,7 @@ impl Load {
         match &self.kind {
             Kind::Requests(load) => run_requests(load, pair),
             Kind::Saturation(connections) => saturation::run(*connections, pair),
-            Kind::Latency => latency::run(pair),
+            Kind::Latency(place) => latency::run(*place, pair),
         }
     }
 }
@@ -74,6 +75,11 @@ pub(crate) fn start(stage: &mut Stage, pair: &NamedPair) {
     let threaded =
         stage.lab.target.command("sh").args(["-c", "echo 1 > /sys/class/net/target0/threaded"]).status();
     assert!(threaded.is_ok_and(|status| status.success()), "packets are received by a thread");
+    start_pair(stage, pair);
+}
+
+/// Starts the programs of a pair on a stage, and leaves its hosts as they are.
+pub(crate) fn start_pair(stage: &mut Stage, pair: &NamedPair) {
     let tcpcopy: Vec<_> = pair.tcpcopy.iter().map(String::as_str).collect();
     let intercept: Vec<_> = pair.intercept.iter().map(String::as_str).collect();
     stage.start_pair(Arguments { tcpcopy: &tcpcopy, intercept: &intercept });
