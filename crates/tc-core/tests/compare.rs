@@ -29,6 +29,20 @@ fn each_answer_is_measured_from_its_request_to_its_first_and_its_last_octet() {
 }
 
 #[test]
+fn an_acknowledgment_by_itself_shows_the_way_unless_it_may_have_been_delayed() {
+    let mut world = World::open();
+    for (acknowledged, way) in [(3, 3), (41, 3), (10, 10)] {
+        world.client("GET /a HTTP/1.1\r\n\r\n");
+        world.pass(1).online("HTTP/1.1 200 OK\r\n\r\n");
+        world.pass(acknowledged - 1).target_acknowledges();
+        world.pass(50).target("HTTP/1.1 200 OK\r\n\r\n");
+        assert_about(world.longest_way(), ms(way));
+    }
+    let comparison = world.end();
+    assert_eq!((comparison.requests, comparison.way.count()), (3, 3));
+}
+
+#[test]
 fn requests_of_one_connection_are_told_apart() {
     let mut world = World::open();
     for number in 1..=20 {

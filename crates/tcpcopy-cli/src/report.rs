@@ -4,6 +4,7 @@ mod condition;
 mod format;
 mod page;
 mod plots;
+mod row;
 mod stages;
 mod summary;
 mod table;

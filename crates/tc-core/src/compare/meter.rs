@@ -14,6 +14,9 @@ const USUAL_LINE: usize = 64;
 /// A request that is younger than this when the comparison ends may still be answered.
 const YOUNG: Duration = Duration::from_secs(1);
 
+/// An acknowledgment that takes this long may have been delayed (RFC 9293, section 3.8.6.3; Linux delays by 40 ms).
+const SHORTEST_DELAY: Duration = Duration::from_millis(30);
+
 /// New octets of a client's request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RequestPart<'a> {
@@ -174,13 +177,14 @@ impl Meter {
     }
 
     /// The target acknowledges octets of the client, and says nothing. Its kernel does that by itself when it does not wait
-    /// for the application: an acknowledgment of a whole request is as good as one of a SYN.
+    /// for the application: an acknowledgment of a whole request is as good as one of a SYN, unless it was delayed.
     pub(crate) fn on_acknowledged(&mut self, at: Instant, ack: SeqNum) {
         let before = self.acknowledged.replace(ack);
         let Some(open) = self.latest(|open| open.target.is_asked()) else { return };
         let whole = ack == open.sent && open.sent == open.end && !open.resent && !open.target.is_answered();
         if let Some(asked) = open.target.asked().filter(|_| whole && before != Some(ack)) {
-            self.handshake = Some(at.saturating_duration_since(asked));
+            let time = at.saturating_duration_since(asked);
+            self.handshake = Some(time).filter(|time| *time < SHORTEST_DELAY).or(self.handshake);
         }
     }
 

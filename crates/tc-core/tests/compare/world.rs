@@ -195,6 +195,11 @@ impl World {
         }
     }
 
+    /// The longest way to the target and back that was measured.
+    pub(crate) fn longest_way(&mut self) -> Option<Duration> {
+        self.replayer.comparison().unwrap().way.quantile(1.0)
+    }
+
     /// Ends the comparison.
     pub(crate) fn end(mut self) -> Box<Comparison> {
         self.replayer.end_comparison(self.now).unwrap()

@@ -1,7 +1,8 @@
 //! `--fail-if`: when a comparison counts as failed.
 
 use super::format;
-use super::summary::{QUANTILES, Row, Summary};
+use super::row::Row;
+use super::summary::{QUANTILES, Summary};
 use std::fmt;
 use std::str::FromStr;
 

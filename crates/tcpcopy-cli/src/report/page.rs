@@ -2,8 +2,9 @@
 
 use super::format::{count, difference, octets, percent, ratio, time};
 use super::plots::{self, Area, Drawn, Screen};
-use super::summary::{Quantile, Route, Row, StageKind, Summary};
-use super::verdict::{Grade, UNNOTICED_MS};
+use super::row::{Pace, Row};
+use super::summary::{Quantile, Route, StageKind, Summary};
+use super::verdict::Grade;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 const STYLE: &str = include_str!("page.css");
@@ -64,6 +65,12 @@ fn clock(time: &str) -> String {
     time.replace('T', " ").replace('Z', "")
 }
 
+/// The same with a day that a narrow page leaves out.
+fn moment(time: &str) -> Markup {
+    let (day, hour) = time.split_once('T').unwrap_or(("", time));
+    html! { span.day { (day) " " } (hour.trim_end_matches('Z')) }
+}
+
 fn verdict(summary: &Summary) -> Markup {
     let verdict = &summary.verdict;
     let class = match verdict.grade {
@@ -92,17 +99,21 @@ fn figures(summary: &Summary) -> Markup {
             (figure("statuses differ", count(requests.status_mismatches), bad(requests.status_mismatches)))
             @for quantile in ["p50", "p99"] {
                 @if let Some(row) = summary.first_at(quantile) {
-                    (figure(&format!("{quantile}, target to online"), ratio(row.ratio), pace(row)))
+                    @let shown = if row.pace() == Pace::Untold { "no telling".to_owned() } else { ratio(row.shown_ratio()) };
+                    (figure(&format!("{quantile}, target to online"), shown, pace(row)))
                 }
             }
         }
     }
 }
 
-/// The class of a row: what is slower by more than a twentieth, and by more than the method may err, stands out.
+/// The class of a row: what is slower stands out, and what says nothing stands back.
 fn pace(row: &Row) -> &'static str {
-    let slower = row.target_ms - row.online_ms > UNNOTICED_MS;
-    if slower && row.ratio.is_none_or(|ratio| ratio > 1.05) { "bad" } else { "plain" }
+    match row.pace() {
+        Pace::Slower => "bad",
+        Pace::Untold => "untold",
+        Pace::Same | Pace::Faster => "plain",
+    }
 }
 
 fn speed(summary: &Summary) -> Markup {
@@ -117,6 +128,9 @@ fn speed(summary: &Summary) -> Markup {
                 "Not in the target's times: the way there and back, " (quantiles(&summary.network))
                 "; and what requests waited in tcpcopy, " (quantiles(&summary.waited)) ". "
                 "The difference is that of each request, not of the columns beside it. "
+                @if summary.first.iter().any(|row| row.pace() == Pace::Untold) {
+                    "Grey ratios say nothing: the way varies by more than the times differ. "
+                }
                 (count(summary.requests.timed)) " requests count here; "
                 (count(summary.requests.resent)) " that had to be sent again do not."
             }
@@ -136,7 +150,7 @@ fn times(title: &str, rows: &[Row]) -> Markup {
                             th { (row.quantile) }
                             td { (time(row.online_ms)) }
                             td { (time(row.target_ms)) }
-                            td.(pace(row)) { (ratio(row.ratio)) }
+                            td.(pace(row)) { (ratio(row.shown_ratio())) }
                             td { (difference(row.difference_ms)) }
                         }
                     }
@@ -281,12 +295,12 @@ fn mismatches(summary: &Summary) -> Markup {
                         " of all requests"
                     }
                     div.scroll {
-                        table {
+                        table.examples {
                             thead { tr { th { "time, UTC" } th.text { "request" } th.online { "online" } th.target { "target" } } }
                             tbody {
                                 @for example in &summary.mismatches {
                                     tr {
-                                        th { (clock(&example.at)) }
+                                        th { (moment(&example.at)) }
                                         td.text {
                                             code {
                                                 (example.method.as_deref().unwrap_or("not HTTP")) " "
@@ -350,34 +364,4 @@ fn reading() -> Markup {
 }
 
 #[cfg(test)]
-mod tests {
-    use crate::report::testing::{compared, nothing};
-
-    #[test]
-    fn the_page_needs_nothing_from_elsewhere_and_runs_nothing() {
-        let page = super::page(&compared());
-        for foreign in ["<script", "src=", "@import", "url(", "href="] {
-            assert!(!page.contains(foreign), "{foreign}");
-        }
-        assert_eq!(page.matches("<svg").count(), 8);
-    }
-
-    #[test]
-    fn what_clients_said_is_text_on_the_page() {
-        let page = super::page(&compared());
-        assert!(page.contains("/a&lt;b&gt;") && !page.contains("/a<b>"));
-    }
-
-    #[test]
-    fn without_requests_there_is_a_page_all_the_same() {
-        let page = super::page(&nothing());
-        assert!(page.contains("No request could be compared.") && !page.contains("<svg"));
-    }
-
-    #[test]
-    fn colours_of_plots_are_those_of_the_page() {
-        let page = super::page(&compared());
-        assert!(page.contains("var(--online)") && page.contains("var(--target)"));
-        assert!(!page.contains("\"#01") && !page.contains("\"#04"));
-    }
-}
+mod tests;

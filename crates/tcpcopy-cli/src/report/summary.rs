@@ -1,5 +1,6 @@
 //! What a report says, in numbers: the one source of the page, the file and the table.
 
+use super::row::{Row, SHORTEST_RATIO, rows};
 use super::verdict::Verdict;
 use crate::snapshot::Snapshot;
 use serde::Serialize;
@@ -74,17 +75,6 @@ pub(crate) struct Side {
     pub(crate) unanswered: u64,
     pub(crate) not_sent: u64,
     pub(crate) octets: u64,
-}
-
-/// A quantile of both servers' times.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub(crate) struct Row {
-    pub(crate) quantile: &'static str,
-    pub(crate) online_ms: f64,
-    pub(crate) target_ms: f64,
-    pub(crate) ratio: Option<f64>,
-    /// The same quantile of how much longer the target took, request by request.
-    pub(crate) difference_ms: f64,
 }
 
 /// A quantile of one time.
@@ -179,8 +169,8 @@ impl Summary {
             requests: Requests::of(comparison),
             online: comparison.online.into(),
             target_answers: comparison.target.into(),
-            first: rows(&comparison.first),
-            last: rows(&comparison.last),
+            first: rows(&comparison.first, &comparison.way),
+            last: rows(&comparison.last, &comparison.way),
             network: quantiles(&comparison.way),
             waited: quantiles(&comparison.waited),
             stages: super::stages::stages(comparison, snapshot),
@@ -230,18 +220,8 @@ impl From<SideTotals> for Side {
     }
 }
 
-fn ms(time: Duration) -> f64 {
+pub(super) fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
-}
-
-fn rows(speed: &Speed) -> Vec<Row> {
-    let row = |(quantile, part): (&'static str, f64)| {
-        let (online, target) = (speed.online.quantile(part)?, speed.target.quantile(part)?);
-        let ratio = (!online.is_zero()).then(|| target.as_secs_f64() / online.as_secs_f64());
-        let difference_ms = speed.difference.quantile(part)? * 1e3;
-        Some(Row { quantile, online_ms: ms(online), target_ms: ms(target), ratio, difference_ms })
-    };
-    QUANTILES.into_iter().filter_map(row).collect()
 }
 
 fn quantiles(latency: &Latency) -> Vec<Quantile> {
@@ -315,10 +295,10 @@ fn routes(comparison: &Comparison) -> Vec<Route> {
 }
 
 impl Route {
-    /// How many times slower the target is at p99.
+    /// How many times slower the target is at p99, unless its time is too short to be told from the way.
     pub(crate) fn ratio(&self) -> Option<f64> {
         let (online, target) = (self.online_p99_ms?, self.target_p99_ms?);
-        (online > 0.0).then(|| target / online)
+        (online > 0.0).then(|| target / online).filter(|ratio| *ratio >= SHORTEST_RATIO)
     }
 
     #[expect(clippy::cast_precision_loss, reason = "an order needs no more than 52 bits")]

@@ -1,7 +1,8 @@
 //! The report as lines for a terminal or a log.
 
 use super::format::{count, difference, octets, ratio, time};
-use super::summary::{Quantile, Row, Summary};
+use super::row::Row;
+use super::summary::{Quantile, Summary};
 
 /// Routes and examples that a terminal gets.
 const MOST: usize = 10;
@@ -63,7 +64,7 @@ fn times(octet: &str, rows: &[Row]) -> Vec<String> {
             row.quantile,
             time(row.online_ms),
             time(row.target_ms),
-            ratio(row.ratio),
+            ratio(row.shown_ratio()),
             difference(row.difference_ms)
         )
     };

@@ -45,6 +45,28 @@ pub(crate) fn compared() -> Summary {
     summary(&comparison)
 }
 
+/// Ten requests that both answer right, online and at the target after so long, over a way that took these times.
+pub(crate) fn answered([online, target]: [Duration; 2], way: &[Duration]) -> Summary {
+    let origin = Instant::now();
+    let mut comparison = Comparison::new(CompareConfig { origin, detail: Detail::Anonymous });
+    for time in way {
+        comparison.way.record(*time);
+    }
+    for _ in 0..10 {
+        let answer = |time| Answer { first: time, last: time, octets: 100, status: Some(200) };
+        let exchange = Exchange {
+            handed: origin,
+            line: Some(RequestLine::new("GET", "/", Detail::Anonymous)),
+            online: Ok(answer(online)),
+            target: Ok(answer(target)),
+            waited: None,
+            resent: false,
+        };
+        comparison.record(exchange, Duration::ZERO);
+    }
+    summary(&comparison)
+}
+
 /// No request at all.
 pub(crate) fn nothing() -> Summary {
     summary(&Comparison::new(CompareConfig { origin: Instant::now(), detail: Detail::Anonymous }))

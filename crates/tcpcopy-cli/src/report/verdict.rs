@@ -1,13 +1,9 @@
 //! What the numbers mean, in words.
 
 use super::format::{count, percent, time};
-use super::summary::{Row, Summary};
+use super::row::{Pace, Row};
+use super::summary::Summary;
 use serde::Serialize;
-
-/// Ratios within this of 1 are the same speed.
-const SAME: f64 = 0.05;
-/// Differences below this are nothing that this method can tell: under load, programs on the way read at intervals.
-pub(super) const UNNOTICED_MS: f64 = 2.0;
 
 /// How the target does beside the online server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -42,19 +38,27 @@ impl Verdict {
             };
         }
         let wrong = [missing(summary), statuses(summary)];
-        let speed = speed(summary);
+        let (pace, lines) = speed(summary);
         let different = wrong.iter().any(Option::is_some);
-        let (grade, headline) = match (different, speed.pace) {
-            (true, Pace::Slower) => (Grade::Different, "The target answers differently, and slower."),
-            (true, Pace::Same | Pace::Faster | Pace::Unknown) => {
+        let (grade, headline) = match (different, pace) {
+            (true, Some(Pace::Slower)) => (Grade::Different, "The target answers differently, and slower."),
+            (true, Some(Pace::Same | Pace::Untold | Pace::Faster) | None) => {
                 (Grade::Different, "The target answers differently.")
             }
-            (false, Pace::Slower) => (Grade::Slower, "The target answers right, but slower."),
-            (false, Pace::Same) => (Grade::Good, "The target is as right and as fast as the online server."),
-            (false, Pace::Faster) => (Grade::Good, "The target is as right as the online server, and faster."),
-            (false, Pace::Unknown) => (Grade::Good, "The target answers as the online server does."),
+            (false, Some(Pace::Slower)) => (Grade::Slower, "The target answers right, but slower."),
+            (false, Some(Pace::Same)) => {
+                (Grade::Good, "The target is as right and as fast as the online server.")
+            }
+            (false, Some(Pace::Untold)) => (
+                Grade::Good,
+                "The target is as right as the online server, and as fast as far as the way there lets it be told.",
+            ),
+            (false, Some(Pace::Faster)) => {
+                (Grade::Good, "The target is as right as the online server, and faster.")
+            }
+            (false, None) => (Grade::Good, "The target answers as the online server does."),
         };
-        let details = wrong.into_iter().flatten().chain(speed.lines).chain(caveats(summary)).collect();
+        let details = wrong.into_iter().flatten().chain(lines).chain(caveats(summary)).collect();
         Self { grade, headline: headline.to_owned(), details }
     }
 }
@@ -95,57 +99,29 @@ fn statuses(summary: &Summary) -> Option<String> {
     })
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pace {
-    Unknown,
-    Faster,
-    Same,
-    Slower,
-}
-
-struct SpeedVerdict {
-    pace: Pace,
-    lines: Vec<String>,
-}
-
-fn speed(summary: &Summary) -> SpeedVerdict {
+/// What the median and the slowest hundredth say together, and in words.
+fn speed(summary: &Summary) -> (Option<Pace>, Vec<String>) {
     let (Some(median), Some(tail)) = (summary.first_at("p50"), summary.first_at("p99")) else {
-        return SpeedVerdict { pace: Pace::Unknown, lines: Vec::new() };
+        return (None, Vec::new());
     };
-    let paces = [pace(median), pace(tail)];
-    let pace = if paces.contains(&Pace::Slower) {
-        Pace::Slower
-    } else if paces.contains(&Pace::Faster) {
-        Pace::Faster
-    } else {
-        Pace::Same
-    };
-    SpeedVerdict { pace, lines: vec![line(tail), line(median)] }
-}
-
-fn pace(row: &Row) -> Pace {
-    let difference = row.target_ms - row.online_ms;
-    let Some(ratio) = row.ratio else { return Pace::Unknown };
-    if difference.abs() < UNNOTICED_MS || (ratio - 1.0).abs() <= SAME {
-        Pace::Same
-    } else if difference > 0.0 {
-        Pace::Slower
-    } else {
-        Pace::Faster
-    }
+    let paces = [median.pace(), tail.pace()];
+    let pace = [Pace::Slower, Pace::Faster, Pace::Untold].into_iter().find(|pace| paces.contains(pace));
+    (Some(pace.unwrap_or(Pace::Same)), vec![line(tail), line(median)])
 }
 
 fn line(row: &Row) -> String {
-    let ratio = row.ratio.map_or_else(|| "not comparable with".to_owned(), |ratio| format!("{ratio:.2}×"));
-    let difference = row.target_ms - row.online_ms;
+    let difference = row.difference_of_times_ms();
+    let (size, spread) = (time(difference.abs()), time(row.spread_ms));
+    let times = format!("{} against {} to the first octet", time(row.target_ms), time(row.online_ms));
     let which = if difference >= 0.0 { "slower" } else { "faster" };
-    format!(
-        "Target {} is {ratio} online: {} against {} to the first octet, {} {which}.",
-        row.quantile,
-        time(row.target_ms),
-        time(row.online_ms),
-        time(difference.abs())
-    )
+    match (row.pace(), row.shown_ratio()) {
+        (Pace::Untold, _) => format!(
+            "Target {} is {times}: {size} {which}, which says nothing, as the way to the target varies by {spread}.",
+            row.quantile
+        ),
+        (_, Some(ratio)) => format!("Target {} is {ratio:.2}× online: {times}, {size} {which}.", row.quantile),
+        (_, None) => format!("Target {} is {times}, {size} {which}.", row.quantile),
+    }
 }
 
 /// What makes the other sentences less certain.
@@ -170,4 +146,44 @@ fn caveats(summary: &Summary) -> Vec<String> {
         caveats.push(format!("The captures lost {} packets: some numbers are too low.", count(lost)));
     }
     caveats
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Grade;
+    use crate::report::testing::answered;
+    use std::time::Duration;
+
+    const fn us(number: u64) -> Duration {
+        Duration::from_micros(number)
+    }
+
+    #[test]
+    fn a_difference_is_spoken_of_only_where_the_way_varies_by_less() {
+        let steady = [us(100), us(100), us(100), us(100)];
+        let restless = [us(100), us(4600), us(4600), us(4600)];
+        let cases = [
+            ([us(800), us(3800)], steady, Grade::Slower, "Target p99 is 4.75× online: 3.80 ms against 800 µs"),
+            ([us(800), us(3800)], restless, Grade::Good, "3.00 ms slower, which says nothing, as the way"),
+            ([us(800), us(0)], steady, Grade::Good, "800 µs faster, which says nothing, as the way"),
+            (
+                [us(30_000), us(0)],
+                steady,
+                Grade::Good,
+                "Target p99 is 0 ms against 30.0 ms to the first octet, 30.0 ms",
+            ),
+            (
+                [us(30_000), us(31_000)],
+                restless,
+                Grade::Good,
+                "Target p50 is 1.03× online: 31.0 ms against 30.0 ms",
+            ),
+        ];
+        for (times, way, grade, words) in cases {
+            let verdict = answered(times, &way).verdict;
+            assert_eq!(verdict.grade, grade, "{verdict:?}");
+            assert!(verdict.details.iter().any(|line| line.contains(words)), "no '{words}' in {verdict:?}");
+            assert!(!verdict.details.concat().contains("0.00×"), "{verdict:?}");
+        }
+    }
 }
