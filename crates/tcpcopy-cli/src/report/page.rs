@@ -129,7 +129,7 @@ fn speed(summary: &Summary) -> Markup {
                 "; and what requests waited in tcpcopy, " (quantiles(&summary.waited)) ". "
                 "The difference is that of each request, not of the columns beside it. "
                 @if summary.first.iter().any(|row| row.pace() == Pace::Untold) {
-                    "Grey ratios say nothing: the way varies by more than the times differ. "
+                    "Grey ratios say nothing: the times differ by less than the way and the replay may add. "
                 }
                 (count(summary.requests.timed)) " requests count here; "
                 (count(summary.requests.resent)) " that had to be sent again do not."

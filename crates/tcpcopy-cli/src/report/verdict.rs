@@ -49,10 +49,9 @@ impl Verdict {
             (false, Some(Pace::Same)) => {
                 (Grade::Good, "The target is as right and as fast as the online server.")
             }
-            (false, Some(Pace::Untold)) => (
-                Grade::Good,
-                "The target is as right as the online server, and as fast as far as the way there lets it be told.",
-            ),
+            (false, Some(Pace::Untold)) => {
+                (Grade::Good, "The target is as right as the online server, and as fast as far as can be told.")
+            }
             (false, Some(Pace::Faster)) => {
                 (Grade::Good, "The target is as right as the online server, and faster.")
             }
@@ -116,7 +115,7 @@ fn line(row: &Row) -> String {
     let which = if difference >= 0.0 { "slower" } else { "faster" };
     match (row.pace(), row.shown_ratio()) {
         (Pace::Untold, _) => format!(
-            "Target {} is {times}: {size} {which}, which says nothing, as the way to the target varies by {spread}.",
+            "Target {} is {times}: {size} {which}, which says nothing: the way and the replay may add {spread}.",
             row.quantile
         ),
         (_, Some(ratio)) => format!("Target {} is {ratio:.2}× online: {times}, {size} {which}.", row.quantile),
@@ -164,8 +163,8 @@ mod tests {
         let restless = [us(100), us(4600), us(4600), us(4600)];
         let cases = [
             ([us(800), us(3800)], steady, Grade::Slower, "Target p99 is 4.75× online: 3.80 ms against 800 µs"),
-            ([us(800), us(3800)], restless, Grade::Good, "3.00 ms slower, which says nothing, as the way"),
-            ([us(800), us(0)], steady, Grade::Good, "800 µs faster, which says nothing, as the way"),
+            ([us(800), us(3800)], restless, Grade::Good, "3.00 ms slower, which says nothing: the way"),
+            ([us(800), us(0)], steady, Grade::Good, "800 µs faster, which says nothing: the way"),
             (
                 [us(30_000), us(0)],
                 steady,
