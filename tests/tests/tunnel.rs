@@ -77,6 +77,19 @@ fn tcpcopy_from_an_allowed_address_with_the_right_key_works() {
     stage.outcome(|_| true).assert_perfect(500);
 }
 
+#[test]
+fn the_routes_of_sessions_that_ended_are_removed() {
+    let mut stage = Stage::new(Binaries::from_environment());
+    stage.start_pair(Arguments::default());
+    stage.load("--from 10.198.1.1 --connections 50");
+    // A route that is removed works for 10 s more.
+    std::thread::sleep(Duration::from_secs(12));
+    let outcome = stage.outcome(|_| true);
+    outcome.assert_perfect(50);
+    let log = std::fs::read_to_string(outcome.stage.lab.directory().join("intercept.log")).unwrap_or_default();
+    assert!(log.contains("routes removed:50, ") && log.contains(", routes:0, "), "{log}");
+}
+
 /// What two programs say that do not fit together.
 struct Quarrel {
     tcpcopy: Process,
