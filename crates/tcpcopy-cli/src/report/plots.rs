@@ -168,7 +168,7 @@ type Chart<'a, 'b, X, Y> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<X, Y>>;
 
 fn margins<'a, 'b>(area: &'a Area<'b>) -> ChartBuilder<'a, 'b, SVGBackend<'b>> {
     let mut builder = ChartBuilder::on(area);
-    builder.margin(8).margin_right(16).x_label_area_size(26).y_label_area_size(64);
+    builder.margin(8).margin_right(28).x_label_area_size(26).y_label_area_size(64);
     builder
 }
 
