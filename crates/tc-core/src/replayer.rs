@@ -17,10 +17,10 @@ use crate::deadlines::Deadlines;
 use crate::reassembly::Reassembler;
 use crate::session::{Context, Lag, StoragePool};
 use crate::{ClientPool, Mapping, ReplayConfig, Timer, Waiting};
-use entry::{Entries, RouteState, SESSION_OCTETS};
+use entry::{Entries, Entry, RouteState, SESSION_OCTETS};
 use routes::Routes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 use strays::Strays;
 use tc_proto::{Flags, Flow, TargetHeader, Transport};
@@ -206,7 +206,7 @@ impl Replayer {
     pub fn handle_tunnel_up(&mut self, scope: RouteScope) {
         self.routes.set_up(scope);
         for (index, entry) in self.entries.iter() {
-            if scope.covers(entry.target) && entry.session.is_live() {
+            if scope.covers(target_of(&self.mappings, entry)) && entry.session.is_live() {
                 self.routes.push(index);
             }
         }
@@ -235,7 +235,7 @@ impl Replayer {
     pub fn poll_route(&mut self) -> Option<Flow> {
         while let Some(index) = self.routes.pop() {
             let Some(entry) = self.entries.get_mut(index) else { continue };
-            if !entry.session.is_live() || !self.routes.is_up(entry.target) {
+            if !entry.session.is_live() || !self.routes.is_up(target_of(&self.mappings, entry)) {
                 continue;
             }
             if let Some(flow) = entry.session.flow() {
@@ -305,8 +305,7 @@ impl Replayer {
         let busy = entry.session.is_busy();
         self.busy = self.busy + usize::from(busy) - usize::from(std::mem::replace(&mut entry.busy, busy));
         let octets = entry.session.memory() + SESSION_OCTETS;
-        self.octets = self.octets + octets - entry.octets;
-        entry.octets = octets;
+        self.octets = self.octets + octets - std::mem::replace(&mut entry.octets, octets);
     }
 
     /// After an input: gives the session what it wants and notes what it has to send.
@@ -328,7 +327,7 @@ impl Replayer {
         let Some(entry) = self.entries.get(index) else { return };
         let known = entry.session.flow();
         let client = self.config.admission.appearance(entry.connection.client, entry.connection.copy);
-        let target = entry.target;
+        let target = target_of(&self.mappings, entry);
         let in_use = |flow: &Flow| self.entries.of_flow(flow).is_some();
         let allocate = || self.clients.allocate(client, target, self.config.ports, in_use);
         // The kernel takes packets between the loopback interface and others for forged ones.
@@ -387,4 +386,9 @@ impl Replayer {
             self.routes.push_ended(flow);
         }
     }
+}
+
+/// Where a session's connection goes.
+fn target_of(mappings: &[Mapping], entry: &Entry) -> SocketAddr {
+    mappings[entry.mapping()].target
 }

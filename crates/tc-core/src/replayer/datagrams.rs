@@ -42,7 +42,7 @@ impl Replayer {
     /// Where datagrams to this address and port of the online host go; one that goes nowhere is counted.
     fn datagram_target(&mut self, destination: SocketAddr) -> Option<SocketAddr> {
         match self.place_of(Transport::Udp, destination) {
-            Place::Target(target) => return Some(target),
+            Place::Mapped(mapping) => return Some(self.mappings[mapping].target),
             Place::Replayed => self.counters.datagrams.replayed += 1,
             Place::Unmapped => self.counters.datagrams.unmapped += 1,
         }

@@ -30,7 +30,8 @@ pub(super) enum RouteState {
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) connection: Connection,
-    pub(super) target: SocketAddr,
+    /// Which of the replayer's mappings says where it goes.
+    mapping: u32,
     /// The number of its birth.
     pub(super) born: u64,
     pub(super) session: Session,
@@ -48,10 +49,10 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(connection: Connection, target: SocketAddr, born: u64, session: Session) -> Self {
+    pub(super) fn new(connection: Connection, mapping: usize, born: u64, session: Session) -> Self {
         Self {
             connection,
-            target,
+            mapping: narrow(mapping),
             born,
             session,
             route: RouteState::Unknown,
@@ -62,6 +63,16 @@ impl Entry {
             lag: Lag::None,
         }
     }
+
+    /// Which of the replayer's mappings says where it goes.
+    pub(super) const fn mapping(&self) -> usize {
+        self.mapping as usize
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "nobody writes so many mappings")]
+const fn narrow(mapping: usize) -> u32 {
+    mapping as u32
 }
 
 /// All entries, found by their connections and by their flows.

@@ -20,15 +20,16 @@ struct Arrival<'a> {
     /// When the packet was captured.
     at: Instant,
     connection: Connection,
-    target: SocketAddr,
+    /// Which mapping takes it.
+    mapping: usize,
     packet: &'a PacketRef<'a>,
 }
 
 /// What `-x` says of a destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// Packets to it go to this target.
-    Target(SocketAddr),
+    /// Packets to it go to the target of this mapping.
+    Mapped(usize),
     /// It is a target itself: packets to it were replayed.
     Replayed,
     /// Nothing.
@@ -55,7 +56,7 @@ impl Replayer {
 
     /// Takes a whole packet.
     pub(super) fn handle_packet(&mut self, now: Instant, at: Instant, packet: &PacketRef<'_>) {
-        let Some(target) = self.target_of(packet.segment().destination) else { return };
+        let Some(mapping) = self.mapping_of(packet.segment().destination) else { return };
         if !self.is_sampled(now, packet.segment().source) {
             self.counters.captured.not_sampled += 1;
             return;
@@ -64,7 +65,7 @@ impl Replayer {
         for copy in 0..self.config.admission.copies {
             let connection = Connection { client, online, copy };
             let counted = self.counters.captured;
-            self.take(Arrival { now, at, connection, target, packet });
+            self.take(Arrival { now, at, connection, mapping, packet });
             // Each packet counts once, however often it is replayed.
             if copy > 0 {
                 self.counters.captured = counted;
@@ -72,10 +73,10 @@ impl Replayer {
         }
     }
 
-    /// Where packets to this address and port of the online host go; a packet that goes nowhere is counted.
-    fn target_of(&mut self, destination: SocketAddr) -> Option<SocketAddr> {
+    /// Which mapping takes packets to this address and port of the online host; a packet that goes nowhere is counted.
+    fn mapping_of(&mut self, destination: SocketAddr) -> Option<usize> {
         match self.place_of(Transport::Tcp, destination) {
-            Place::Target(target) => return Some(target),
+            Place::Mapped(mapping) => return Some(mapping),
             Place::Replayed => self.counters.captured.replayed += 1,
             Place::Unmapped => self.counters.captured.unmapped += 1,
         }
@@ -84,15 +85,16 @@ impl Replayer {
 
     /// What `-x` says of packets to this address and port.
     pub(super) fn place_of(&self, transport: Transport, destination: SocketAddr) -> Place {
-        let leads = |mapping: &&Mapping| self.clients.leads(destination.ip(), mapping.target.ip());
-        let mapping = self.mappings.iter().filter(|mapping| mapping.takes(transport, destination)).find(leads);
-        let named =
-            self.config.origin == Origin::File && mapping.is_some_and(|mapping| mapping.online.is_some());
+        let leads = |mapping: &Mapping| self.clients.leads(destination.ip(), mapping.target.ip());
+        let takes = |mapping: &Mapping| mapping.takes(transport, destination) && leads(mapping);
+        let mapping = self.mappings.iter().position(takes);
+        let named = self.config.origin == Origin::File
+            && mapping.is_some_and(|mapping| self.mappings[mapping].online.is_some());
         let is_target = |mapping: &Mapping| mapping.transport == transport && mapping.target == destination;
         if !named && self.mappings.iter().any(is_target) {
             return Place::Replayed;
         }
-        mapping.map_or(Place::Unmapped, |mapping| Place::Target(mapping.target))
+        mapping.map_or(Place::Unmapped, Place::Mapped)
     }
 
     /// Whether the client's connection belongs to those that are replayed.
@@ -157,7 +159,7 @@ impl Replayer {
         arrival: Arrival<'_>,
         make: impl FnOnce(&Context<'_>, &PacketRef<'_>) -> Session,
     ) -> Option<usize> {
-        if !self.has_room() || !self.clients.serves(arrival.target) {
+        if !self.has_room() || !self.clients.serves(self.mappings[arrival.mapping].target) {
             self.counters.captured.refused += 1;
             return None;
         }
@@ -170,7 +172,7 @@ impl Replayer {
             session.measure(arrival.now, arrival.at, compare.detail);
         }
         self.born += 1;
-        let entry = Entry::new(arrival.connection, arrival.target, self.born, session);
+        let entry = Entry::new(arrival.connection, arrival.mapping, self.born, session);
         self.lagging[entry.lag as usize] += 1;
         let index = self.entries.insert(entry);
         self.by_age.insert(self.born, index);
