@@ -238,9 +238,9 @@ impl CaptureConfig {
     /// The receive buffer of [`CaptureConfig::default`]: 64 MiB.
     pub const RECEIVE_BUFFER: usize = 64 << 20;
 
-    /// The ring of [`CaptureConfig::default`]: 7 MiB, which holds 14 336 packets: a stall of this program of half a second or
+    /// The ring of [`CaptureConfig::default`]: 6 MiB, which holds 12 288 packets: a stall of this program of some tenths of a second, or
     /// more.
-    pub const RING: usize = 7 << 20;
+    pub const RING: usize = 6 << 20;
 }
 
 impl Default for CaptureConfig {
