@@ -3,7 +3,7 @@
 //! The online service has one processor, all others share the second, and the client comes before them: what intercept and the
 //! target take, the service does not lose. tcpcopy is on the one or on the other.
 
-use crate::loads::start_pair;
+use crate::loads::{receive_in_thread, start_pair};
 use crate::pairs::NamedPair;
 use crate::sample::{Sample, Used};
 use rustix::process::Pid;
@@ -45,7 +45,7 @@ fn run_pinned(place: Place, pair: &NamedPair) -> Sample {
     receive(&stage.lab.client, "client0", OTHER_CPU);
     receive(&stage.lab.online, "online0", ONLINE_CPU);
     receive(&stage.lab.online, "online1", ONLINE_CPU);
-    receive_in_thread(&stage.lab.target, "target0", OTHER_CPU);
+    receive_in_thread_on(&stage.lab.target, "target0", OTHER_CPU);
     pin(None, ONLINE_CPU);
     stage.start_nginx(Role::Online);
     pin(None, OTHER_CPU);
@@ -76,12 +76,10 @@ fn receive(host: &Host, link: &str, cpu: usize) {
     assert!(set.is_ok_and(|status| status.success()), "packets of {link} go to processor {cpu}");
 }
 
-/// Lets a thread do it that the client comes before, as another machine would (threaded NAPI).
-fn receive_in_thread(host: &Host, link: &str, cpu: usize) {
+/// Lets a thread do it that the client comes before, as another machine would.
+fn receive_in_thread_on(host: &Host, link: &str, cpu: usize) {
     let before: Vec<_> = receivers_of(link).collect();
-    host.run(&format!("ethtool -K {link} gro on"));
-    let set = host.command("sh").args(["-c", &format!("echo 1 > /sys/class/net/{link}/threaded")]).status();
-    assert!(set.is_ok_and(|status| status.success()), "packets of {link} are received by a thread");
+    receive_in_thread(host, link);
     receivers_of(link).filter(|thread| !before.contains(thread)).for_each(|thread| pin(Some(thread), cpu));
 }
 

@@ -4,6 +4,7 @@ use crate::latency::{self, Place};
 use crate::pairs::NamedPair;
 use crate::sample::{Sample, Used};
 use crate::saturation::{self, Connections};
+use tc_tests::lab::Host;
 use tc_tests::pair::Arguments;
 use tc_tests::stage::{Replay, Stage};
 
@@ -71,11 +72,16 @@ fn run_requests(load: &str, pair: &NamedPair) -> Sample {
 /// kernel; here a kernel thread does it, because on real hosts another machine does.
 pub(crate) fn start(stage: &mut Stage, pair: &NamedPair) {
     stage.lab.online.run("ethtool -K online1 tso off");
-    stage.lab.target.run("ethtool -K target0 gro on");
-    let threaded =
-        stage.lab.target.command("sh").args(["-c", "echo 1 > /sys/class/net/target0/threaded"]).status();
-    assert!(threaded.is_ok_and(|status| status.success()), "packets are received by a thread");
+    receive_in_thread(&stage.lab.target, "target0");
     start_pair(stage, pair);
+}
+
+/// Lets a kernel thread receive the packets of a link (threaded NAPI).
+pub(crate) fn receive_in_thread(host: &Host, link: &str) {
+    host.run(&format!("ethtool -K {link} gro on"));
+    let threaded =
+        host.command("sh").args(["-c", &format!("echo 1 > /sys/class/net/{link}/threaded")]).status();
+    assert!(threaded.is_ok_and(|status| status.success()), "packets of {link} are received by a thread");
 }
 
 /// Starts the programs of a pair on a stage, and leaves its hosts as they are.

@@ -135,8 +135,9 @@ impl<T: Copy> Deadlines<T> {
     }
 }
 
+/// A number of something in memory: 32 bits are enough.
 #[expect(clippy::cast_possible_truncation, reason = "no memory holds so many")]
-const fn narrow(number: usize) -> u32 {
+pub(crate) const fn narrow(number: usize) -> u32 {
     number as u32
 }
 

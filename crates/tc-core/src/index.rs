@@ -1,5 +1,6 @@
 //! Hash tables over the elements of a slab, whose keys others choose.
 
+use crate::deadlines::narrow;
 use hashbrown::HashTable;
 use std::hash::Hash;
 use std::marker::PhantomData;
@@ -48,11 +49,6 @@ impl<K: Copy + Eq + Hash> Index<K> {
             entry.remove();
         }
     }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "no memory holds so many elements")]
-const fn narrow(place: usize) -> u32 {
-    place as u32
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Sessions and what the replayer keeps about them.
 
+use crate::deadlines::narrow;
 use crate::index::Index;
 use crate::session::{Context, Lag, Session};
 use slab::Slab;
@@ -68,11 +69,6 @@ impl Entry {
     pub(super) const fn mapping(&self) -> usize {
         self.mapping as usize
     }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "nobody writes so many mappings")]
-const fn narrow(mapping: usize) -> u32 {
-    mapping as u32
 }
 
 /// All entries, found by their connections and by their flows.
