@@ -104,6 +104,8 @@ struct Said {
     octets: usize,
     /// Whether the last of them were pushed.
     pushed: bool,
+    /// Whether any text acknowledged a part of the request: the text of the answer itself, though it be ahead of a gap.
+    answers: bool,
 }
 
 impl Synchronized {

@@ -8,7 +8,7 @@ use super::{AckPace, Context, LINGER, Reset, Said, Session, State, Synchronized}
 use crate::CloseReason;
 use crate::timer::Timer;
 use std::time::{Duration, Instant};
-use tc_proto::{Flags, Segment, TargetHeader, WindowScale};
+use tc_proto::{Flags, Segment, SeqNum, TargetHeader, WindowScale};
 
 /// How long an acknowledgment of data may wait for something that carries it (RFC 9293, section 3.8.6.3 allows
 /// half a second), while the target may be waiting for it.
@@ -141,6 +141,9 @@ impl Session {
                 Acked::Same => {}
             }
         }
+        // What fills a gap may acknowledge less than what was ahead of it.
+        let acknowledges = sync.sent_turn.is_some_and(|(_, begin)| segment.ack.after(begin));
+        sync.said.answers |= acknowledges && segment.payload_len > 0;
         let before = sync.rcv.nxt;
         let text = sync.rcv.on_text(segment);
         self.measure_answer(at, before, segment, payload);
@@ -148,10 +151,10 @@ impl Session {
         match text {
             Text::None => {}
             Text::Ahead => sync.ack_now = true,
-            Text::InOrder => self.on_text(cx, segment),
+            Text::InOrder => self.on_text(cx, before, segment),
             Text::Filling => {
                 sync.ack_now = true;
-                self.on_text(cx, segment);
+                self.on_text(cx, before, segment);
             }
         }
         self.leave_closed_target(cx);
@@ -163,15 +166,15 @@ impl Session {
         self.finish_if_closed(cx);
     }
 
-    fn on_text(&mut self, cx: &mut Context<'_>, segment: &Segment) {
+    /// RCV.NXT has advanced from where it was `before`.
+    fn on_text(&mut self, cx: &mut Context<'_>, before: SeqNum, segment: &Segment) {
         let State::Synchronized(sync) = &mut self.state else { return };
         sync.active = cx.now;
-        let has_request = sync.sent_turn.is_some_and(|(_, begin)| segment.ack.after(begin));
-        sync.ack_pace.on_text(has_request);
-        sync.said.octets += segment.payload_len;
+        sync.ack_pace.on_text(sync.said.answers);
+        sync.said.octets += sync.rcv.nxt.octets_since(before);
         sync.said.pushed = segment.flags.contains(Flags::PSH);
         if segment.payload_len > 0 {
-            sync.on_answer(cx, segment);
+            sync.on_answer(cx);
         }
         let named = self.emitter.as_ref().map_or(0, Emitter::named_mss);
         if sync.rcv.owes_acknowledgment(named) || sync.rcv.is_closed() {
@@ -209,9 +212,9 @@ impl Session {
 
 impl Synchronized {
     /// The target says something: its answer to the latest request has begun, or its greeting.
-    fn on_answer(&mut self, cx: &mut Context<'_>, segment: &Segment) {
+    fn on_answer(&mut self, cx: &mut Context<'_>) {
         match self.sent_turn {
-            Some((turn, begin)) if segment.ack.after(begin) && self.answered <= turn => {
+            Some((turn, _)) if self.said.answers && self.answered <= turn => {
                 self.answered = turn + 1;
                 cx.counters.requests.answered += 1;
             }
