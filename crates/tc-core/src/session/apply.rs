@@ -4,7 +4,7 @@ use super::classify::Disposition;
 use super::emitter::Emitter;
 use super::receiver::{Receiver, Text};
 use super::sender::{Acked, Sender};
-use super::{AckPace, Context, LINGER, Reset, Said, Session, State, Synchronized};
+use super::{AckPace, Context, LINGER, MAX_TIMEOUTS, Reset, Said, Session, State, Synchronized};
 use crate::CloseReason;
 use crate::timer::Timer;
 use std::time::{Duration, Instant};
@@ -44,11 +44,12 @@ impl Session {
         }
     }
 
-    /// RFC 9293, section 3.10.7.3: `<SEQ=SEG.ACK><CTL=RST>`. The SYN follows at once: nothing is in its way now.
+    /// RFC 9293, section 3.10.7.3: `<SEQ=SEG.ACK><CTL=RST>`. The SYN follows at once: nothing is in its way now. When that was
+    /// so again and again the target does not get our RST, and its time runs out.
     fn reset_stranger(&mut self, segment: &Segment) {
         self.reset = Some(Reset { seq: segment.ack, ack: None });
         if let State::SynSent(syn) = &mut self.state {
-            syn.due = true;
+            syn.due |= syn.attempts <= MAX_TIMEOUTS;
         }
     }
 

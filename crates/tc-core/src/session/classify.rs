@@ -52,6 +52,11 @@ fn classify_syn_sent(syn: &SynSent, iss: SeqNum, segment: &Segment) -> Dispositi
     if segment.flags.contains(Flags::RST) {
         return if acknowledged { Disposition::Refused } else { Disposition::Ignore };
     }
+    // A connection that is opened again, or joined, begins one octet before what an older one expects next, whose
+    // acknowledgment fits then. Until the SYN was repeated it may have been on its way when our RST was sent.
+    if acknowledged && !segment.flags.contains(Flags::SYN) && syn.attempts > 1 {
+        return Disposition::ResetStranger;
+    }
     // A simultaneous open is no answer of a listening target.
     if acknowledged && segment.flags.contains(Flags::SYN) { Disposition::SynAck } else { Disposition::Ignore }
 }

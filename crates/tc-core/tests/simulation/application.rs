@@ -84,7 +84,7 @@ impl Application {
         self.write(now, socket);
         self.close(socket);
         let reads = (socket.recv_queue() > 0).then_some(self.read_again);
-        let writes = self.due.front().map(|(at, _)| *at);
+        let writes = self.due.front().map(|(at, _)| *at).filter(|_| !self.closed);
         [reads, writes].into_iter().flatten().min()
     }
 
