@@ -7,6 +7,7 @@ use super::plan::{Closes, Ending, Plan, Reads};
 use super::plans::{Plans, Style};
 use super::scenario::{quiet, rough};
 use super::seeds::for_each_seed;
+use super::target::SEND_BUFFER;
 use super::world::{Scenario, World};
 use std::time::Duration;
 use tc_core::CloseReason;
@@ -59,6 +60,10 @@ fn a_target_that_closes_between_requests_gets_them_over_other_connections() {
     for_each_seed(50, |seed| {
         let mut plan = Plans::new(seed).steady(9);
         plan.conduct.closes = Closes::AfterAnswers(2);
+        // The rest of an answer that does not fit acknowledges the next request, as the answer to that would.
+        for request in &mut plan.requests {
+            request.target.len = request.target.len.min(SEND_BUFFER / 2);
+        }
         let outcome = run(&quiet(seed, vec![plan]));
         // A request that the target took before it closed, and did not answer, is given up: one each time it closes.
         let arrival = &outcome.arrivals[0];

@@ -21,7 +21,7 @@ use std::time::Duration;
 use tc_proto::{Flags, IpFields, PacketSpec, SeqNum, TcpOptions, Window};
 
 /// Octets that the target may have on the way.
-const SEND_BUFFER: usize = 32 * 1024;
+pub(crate) const SEND_BUFFER: usize = 32 * 1024;
 
 /// When the target gives up a client that does not answer: later than any session does.
 const PATIENCE: smoltcp::time::Duration = smoltcp::time::Duration::from_secs(3600);
