@@ -55,16 +55,21 @@ fn a_connection_that_was_open_joins_at_its_next_request() {
     });
 }
 
+/// A client whose target closes each connection behind two answers. Both fit what it may have on the way: the rest of one that
+/// does not acknowledges the next request, as the answer to that would.
+fn two_answers_each(seed: u64) -> Plan {
+    let mut plan = Plans::new(seed).steady(9);
+    plan.conduct.closes = Closes::AfterAnswers(2);
+    for request in &mut plan.requests {
+        request.target.len = request.target.len.min(SEND_BUFFER / 2);
+    }
+    plan
+}
+
 #[test]
 fn a_target_that_closes_between_requests_gets_them_over_other_connections() {
     for_each_seed(50, |seed| {
-        let mut plan = Plans::new(seed).steady(9);
-        plan.conduct.closes = Closes::AfterAnswers(2);
-        // The rest of an answer that does not fit acknowledges the next request, as the answer to that would.
-        for request in &mut plan.requests {
-            request.target.len = request.target.len.min(SEND_BUFFER / 2);
-        }
-        let outcome = run(&quiet(seed, vec![plan]));
+        let outcome = run(&quiet(seed, vec![two_answers_each(seed)]));
         // A request that the target took before it closed, and did not answer, is given up: one each time it closes.
         let arrival = &outcome.arrivals[0];
         let lost = (0..9).filter(|index| arrival.misses(arrival.plan.request(*index))).count();
@@ -78,9 +83,7 @@ fn a_target_that_closes_between_requests_gets_them_over_other_connections() {
 #[test]
 fn a_target_that_closes_early_over_a_rough_network_ends_nothing_but_connections() {
     for_each_seed(50, |seed| {
-        let mut plan = Plans::new(seed).steady(9);
-        plan.conduct.closes = Closes::AfterAnswers(2);
-        let outcome = run(&rough_with(seed, vec![plan]));
+        let outcome = run(&rough_with(seed, vec![two_answers_each(seed)]));
         assert!(outcome.counters.sessions.reopened > 0);
     });
 }

@@ -75,7 +75,8 @@ impl Connection {
             device,
             application: Application::new(Rc::clone(plan), from),
             shift: None,
-            iss: plan.conduct.wraps.then(|| u32::MAX - u32::try_from(seed % 3000).unwrap()),
+            // Once: the next connection has other numbers (RFC 9293, section 3.4.1), and what comes late of this one is old there.
+            iss: (plan.conduct.wraps && from == 0).then(|| u32::MAX - u32::try_from(seed % 3000).unwrap()),
             said: (SeqNum::default(), SeqNum::default()),
             syn_ack: None,
             wake: None,
