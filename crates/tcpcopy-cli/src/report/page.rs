@@ -247,7 +247,7 @@ fn routes(summary: &Summary) -> Markup {
             section {
                 h2 { "Routes, the worst first" }
                 div.scroll {
-                    table {
+                    table.routes {
                         thead {
                             tr {
                                 th { "route" } th { "requests" } th { "statuses differ" } th { "missing" }
@@ -265,19 +265,20 @@ fn routes(summary: &Summary) -> Markup {
     }
 }
 
+/// A row, or on a narrow page a block of values with their labels.
 fn route_row(route: &Route) -> Markup {
     let shown = |ms: Option<f64>| ms.map_or_else(|| "–".to_owned(), time);
     html! {
         tr {
             th { code { (route.name) } }
-            td { (count(route.requests)) }
-            td.bad[route.status_mismatches > 0] { (count(route.status_mismatches)) }
-            td.bad[route.missing > 0] { (count(route.missing)) }
-            td { (shown(route.online_p50_ms)) }
-            td { (shown(route.target_p50_ms)) }
-            td { (shown(route.online_p99_ms)) }
-            td { (shown(route.target_p99_ms)) }
-            td { (ratio(route.ratio())) }
+            td data-label="requests" { (count(route.requests)) }
+            td.bad[route.status_mismatches > 0] data-label="statuses differ" { (count(route.status_mismatches)) }
+            td.bad[route.missing > 0] data-label="missing" { (count(route.missing)) }
+            td.online data-label="p50 online" { (shown(route.online_p50_ms)) }
+            td.target data-label="p50 target" { (shown(route.target_p50_ms)) }
+            td.online data-label="p99 online" { (shown(route.online_p99_ms)) }
+            td.target data-label="p99 target" { (shown(route.target_p99_ms)) }
+            td data-label="p99 ratio" { (ratio(route.ratio())) }
         }
     }
 }

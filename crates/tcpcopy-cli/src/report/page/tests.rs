@@ -38,3 +38,23 @@ fn colours_of_plots_are_those_of_the_page() {
     assert!(page.contains("var(--online)") && page.contains("var(--target)"));
     assert!(!page.contains("\"#01") && !page.contains("\"#04"));
 }
+
+#[test]
+fn on_a_narrow_page_each_value_of_a_route_has_its_label() {
+    let summary = compared();
+    let page = super::page(&summary);
+    assert!(page.contains("content: attr(data-label)"));
+    let labels = [
+        "requests",
+        "statuses differ",
+        "missing",
+        "p50 online",
+        "p50 target",
+        "p99 online",
+        "p99 target",
+        "p99 ratio",
+    ];
+    for label in labels {
+        assert_eq!(page.matches(&format!("data-label=\"{label}\"")).count(), summary.routes.len(), "{label}");
+    }
+}
