@@ -128,6 +128,12 @@ impl Replayer {
         self.octets + self.datagrams.octets()
     }
 
+    /// Whether a session waits for the target's next word.
+    #[must_use]
+    pub fn awaits_target(&self) -> bool {
+        self.lagging[Lag::None as usize] < self.entries.len()
+    }
+
     /// Whether a client is ahead of its replay by more than a request: then the target's next word is waited for.
     #[must_use]
     pub const fn is_behind(&self) -> bool {

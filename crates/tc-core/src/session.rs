@@ -81,12 +81,14 @@ struct Synchronized {
     active: Instant,
 }
 
-/// What of the target holds up a replay that is behind its client.
+/// What of the target holds up a replay.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Lag {
-    /// Nothing: it is not behind.
+    /// Nothing: all that was captured went out.
     #[default]
     None,
+    /// The next step waits for its word, as the client waited for the online server's: the replay is not behind.
+    Step,
     /// An acknowledgment: an upload fills the window. Windows grow with what they are too small for.
     Window,
     /// An answer, or the acknowledgment of an upload that had losses: its window grows with round trips, not with what fits.
@@ -95,7 +97,7 @@ pub(crate) enum Lag {
 
 impl Lag {
     /// How many there are.
-    pub(crate) const COUNT: usize = 3;
+    pub(crate) const COUNT: usize = 4;
 }
 
 /// What the target has said since some moment.
@@ -270,14 +272,19 @@ impl Session {
         wait.or_else(|| self.stream.has_hole().then_some(Waiting::Hole))
     }
 
-    /// What of the target holds up more than the next request.
+    /// What of the target holds up the replay.
     pub(crate) fn lag(&self) -> Lag {
-        let State::Synchronized(sync) = &self.state else { return Lag::None };
+        let sync = match &self.state {
+            State::Synchronized(sync) => sync,
+            State::SynSent(_) => return Lag::Step,
+            State::Idle | State::Routing | State::Lingering { .. } | State::Closed => return Lag::None,
+        };
         match sync.wait {
             Some(Wait::Answer(turn)) if self.stream.last_turn().is_some_and(|last| last > turn) => Lag::Answer,
             Some(Wait::CongestionWindow) if sync.snd.had_losses() => Lag::Answer,
             Some(Wait::Window | Wait::CongestionWindow) => Lag::Window,
-            Some(Wait::Answer(_) | Wait::Delivery | Wait::Quiet(_)) | None => Lag::None,
+            Some(Wait::Answer(_) | Wait::Delivery | Wait::Quiet(_)) => Lag::Step,
+            None => Lag::None,
         }
     }
 

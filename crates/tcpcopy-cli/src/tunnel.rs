@@ -21,6 +21,10 @@ const MAX_READS: usize = 8;
 /// Routes that wait for an intercept that does not read, in octets.
 const MAX_WAITING: usize = 16 << 20;
 
+/// A segment with so many octets is full on whatever path (the least MTU, RFC 8200, section 5, less headers and timestamps), and
+/// seldom the last.
+const FULL_SEGMENT: usize = 1280 - 40 - 20 - 12;
+
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Ended {
@@ -59,6 +63,8 @@ pub(crate) struct Tunnel {
     /// When the answers were seen that come next, on our clock, if intercept tells.
     seen: Option<Instant>,
     greeting: Greeting,
+    /// Whether the last read brought a full segment.
+    amid_answer: bool,
     /// Messages, of which the first `written` octets are out.
     out: Vec<u8>,
     written: usize,
@@ -69,7 +75,7 @@ impl Tunnel {
     pub(crate) fn new(stream: TcpStream, greeting: Greeting) -> Self {
         let mut out = Vec::new();
         greeting.begin(&mut out);
-        Self { stream, decoder: ReplyDecoder::new(), seen: None, greeting, out, written: 0 }
+        Self { stream, decoder: ReplyDecoder::new(), seen: None, greeting, amid_answer: false, out, written: 0 }
     }
 
     /// Begins a connection.
@@ -101,6 +107,11 @@ impl Tunnel {
     /// Whether intercept tells when it saw the answers, so that they may be read late.
     pub(crate) const fn tells_times(&self) -> bool {
         self.seen.is_some()
+    }
+
+    /// Whether what was read last is likely not all of an answer.
+    pub(crate) const fn is_amid_answer(&self) -> bool {
+        self.amid_answer
     }
 
     /// Puts a message behind those that wait.
@@ -140,6 +151,7 @@ impl Tunnel {
         buffer: &mut [u8],
         malformed: &mut u64,
     ) -> Result<Served, Ended> {
+        self.amid_answer = false;
         for _ in 0..MAX_READS {
             let len = match self.stream.read(buffer) {
                 Ok(0) => return Err(self.greeting.on_end()),
@@ -156,6 +168,7 @@ impl Tunnel {
                 match reply {
                     Reply::Response(header, payload) => {
                         self.greeting.check_proved()?;
+                        self.amid_answer |= header.0.payload_len >= FULL_SEGMENT;
                         let at = self.seen.unwrap_or(now);
                         replayer.handle_target_answer_of(now, at, &header, payload);
                     }
@@ -174,6 +187,10 @@ impl Tunnel {
                     Reply::Hello(hello) => self.greeting.on_hello(&hello, &mut self.out)?,
                     Reply::Proof(proof) => self.greeting.on_proof(&proof)?,
                 }
+            }
+            if len < buffer.len() {
+                // The socket had no more, and mio tells of what comes from here on.
+                return Ok(Served::Drained);
             }
         }
         Ok(Served::More)

@@ -10,7 +10,7 @@ use crate::snapshot::TunnelCounts;
 use crate::tunnel::{Ended, Served, Tunnel};
 use mio::event::Event;
 use mio::{Interest, Registry, Token};
-use slot::{Slot, State};
+use slot::{Slot, State, Unread};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
@@ -48,6 +48,8 @@ pub(crate) struct Tunnels {
     lines: RateLimit,
     /// Records that were no headers.
     malformed: u64,
+    /// Whether the last read was.
+    amid_answer: bool,
     /// Connections that were lost.
     lost: u64,
 }
@@ -84,6 +86,7 @@ impl Tunnels {
             buffer: vec![0; READ_BUFFER].into_boxed_slice(),
             lines: RateLimit::new(now),
             malformed: 0,
+            amid_answer: false,
             lost: 0,
         })
     }
@@ -116,7 +119,14 @@ impl Tunnels {
         let index = event.token().0.wrapping_sub(self.first_token);
         if let Some(slot) = self.slots.get_mut(index) {
             slot.dirty |= event.is_writable();
-            slot.unread |= event.is_readable() || event.is_error() || event.is_read_closed();
+            let told = if event.is_read_closed() {
+                Unread::All
+            } else if event.is_readable() || event.is_error() {
+                Unread::Something
+            } else {
+                Unread::Nothing
+            };
+            slot.unread = slot.unread.max(told);
         }
     }
 
@@ -136,9 +146,19 @@ impl Tunnels {
         })
     }
 
-    /// Whether a connection has work left that mio will not announce again.
-    pub(crate) fn has_work(&self) -> bool {
-        self.slots.iter().any(|slot| slot.unread || slot.dirty)
+    /// Whether there is something to read, which mio will not announce again.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.slots.iter().any(|slot| slot.unread > Unread::Nothing)
+    }
+
+    /// Whether what was read last is likely not all of an answer, of which the rest may wait for acknowledgments.
+    pub(crate) const fn is_amid_answer(&self) -> bool {
+        self.amid_answer
+    }
+
+    /// Whether there is something to send, which mio will not announce again.
+    pub(crate) fn has_output(&self) -> bool {
+        self.slots.iter().any(|slot| slot.dirty)
     }
 
     /// When the next attempt begins or ends.
@@ -212,9 +232,10 @@ impl Tunnels {
 
     /// Reads from each connection that has something, a bounded amount.
     pub(crate) fn read(&mut self, now: Instant, replayer: &mut Replayer) {
+        self.amid_answer = false;
         for index in 0..self.slots.len() {
             let Some(slot) = self.slots.get_mut(index) else { continue };
-            if matches!(slot.state, State::Connecting(..)) && (slot.dirty || slot.unread) {
+            if matches!(slot.state, State::Connecting(..)) && (slot.dirty || slot.unread > Unread::Nothing) {
                 self.try_establish(now, index, replayer);
             }
             self.read_one(now, index, replayer);
@@ -224,7 +245,8 @@ impl Tunnels {
     fn read_one(&mut self, now: Instant, index: usize, replayer: &mut Replayer) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         let (State::Up(tunnel) | State::Proving(tunnel, _)) = &mut slot.state else { return };
-        if !std::mem::take(&mut slot.unread) {
+        let unread = std::mem::replace(&mut slot.unread, Unread::Nothing);
+        if unread == Unread::Nothing {
             return;
         }
         let Some(clock) = self.clocks.get_mut(index / self.per_intercept.max(1)) else { return };
@@ -234,7 +256,12 @@ impl Tunnels {
                 if tunnel.reach() == Reach::All && before != Reach::All {
                     info!("intercept at {} speaks version {TUNNEL_VERSION}", slot.address);
                 }
-                slot.unread = served == Served::More;
+                slot.unread = match (unread, served) {
+                    (Unread::All, _) => Unread::All,
+                    (_, Served::More) => Unread::Something,
+                    (_, Served::Drained) => Unread::Nothing,
+                };
+                self.amid_answer |= tunnel.is_amid_answer();
                 slot.dirty |= tunnel.has_output();
                 slot.extend(now, replayer);
                 self.ask_for_datagrams();
@@ -294,7 +321,7 @@ impl Tunnels {
         let (address, pause) = (slot.address, slot.pause);
         slot.state = State::Down(now + pause);
         slot.pause = (pause * 2).min(LONGEST_PAUSE);
-        slot.unread = false;
+        slot.unread = Unread::Nothing;
         slot.dirty = false;
         let what = if was_up { "lost" } else { "not established" };
         if let Some(left_out) = self.lines.admit(now) {

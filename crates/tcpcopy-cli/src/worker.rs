@@ -54,6 +54,8 @@ pub(crate) struct Worker {
     productive: bool,
     replayer: Replayer,
     tunnels: Tunnels,
+    /// When to read the tunnels at the latest.
+    headers_due: Instant,
     orders: Orders,
     lines: RateLimit,
     captured: CaptureStatistics,
@@ -87,6 +89,7 @@ impl Worker {
             productive: false,
             replayer,
             tunnels,
+            headers_due: now,
             orders,
             lines: RateLimit::new(now),
             captured: CaptureStatistics::default(),
@@ -135,7 +138,10 @@ impl Worker {
     fn turn(&mut self, now: Instant) {
         self.replayer.handle_timeout(now);
         self.tunnels.handle_timeout(now, self.poll.registry(), &mut self.replayer);
-        self.tunnels.read(now, &mut self.replayer);
+        if self.headers_due(now) <= now {
+            self.tunnels.read(now, &mut self.replayer);
+            self.headers_due = now + LONGEST_NAP;
+        }
         if self.capture_readiness.is_due(now) {
             self.capture_readiness = self.take_captured(now);
         }
@@ -175,10 +181,21 @@ impl Worker {
         Ok(ordered)
     }
 
+    /// Whether the headers themselves say nothing of when they were seen, and it is asked for.
+    fn measures_by_reading(&self) -> bool {
+        self.answers.is_some() && !self.tunnels.tell_times()
+    }
+
+    /// When to read the tunnels. Each read costs an acknowledgment, so under load there is none for headers of answers
+    /// that nobody waits for: they are late by a nap at most, as captured packets are.
+    fn headers_due(&self, now: Instant) -> Instant {
+        let awaited = self.replayer.awaits_target() || self.tunnels.is_amid_answer() || self.measures_by_reading();
+        if self.alertness == Alertness::Napping && !awaited { self.headers_due } else { now }
+    }
+
     /// How long to look at nothing at all.
     fn nap(&self) -> Option<Duration> {
-        // Somebody asks how long the target takes, and not every header says when it was seen; or its next word is waited for.
-        if self.answers.is_some() && !self.tunnels.tell_times() || self.replayer.is_behind() {
+        if self.measures_by_reading() || self.replayer.is_behind() {
             return None;
         }
         let napping = self.alertness == Alertness::Napping;
@@ -195,7 +212,8 @@ impl Worker {
             self.replayer.poll_timeout().map(|(deadline, _)| deadline),
             self.capture_readiness.deadline(now),
             self.tunnels.deadline(),
-            (self.unsent || self.tunnels.has_work()).then_some(now),
+            self.tunnels.is_unread().then(|| self.headers_due(now)),
+            (self.unsent || self.tunnels.has_output()).then_some(now),
         ];
         let wait =
             deadlines.into_iter().flatten().min().map(|deadline| deadline.saturating_duration_since(now));

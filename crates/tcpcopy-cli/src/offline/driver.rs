@@ -244,7 +244,7 @@ impl OfflineDriver {
             self.metrics_readiness.deadline(now),
             self.replayer.poll_timeout().map(|(deadline, _)| deadline),
             self.tunnels.deadline(),
-            self.tunnels.has_work().then_some(now),
+            (self.tunnels.is_unread() || self.tunnels.has_output()).then_some(now),
             self.again,
         ];
         let wait =

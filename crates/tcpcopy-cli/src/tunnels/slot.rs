@@ -21,6 +21,15 @@ pub(super) enum State {
     Up(Tunnel),
 }
 
+/// What there is to read, as mio told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Unread {
+    Nothing,
+    Something,
+    /// Nothing follows it: mio tells no more.
+    All,
+}
+
 /// One of the connections to one intercept.
 #[derive(Debug)]
 pub(super) struct Slot {
@@ -36,7 +45,7 @@ pub(super) struct Slot {
     pub(super) hello_due: Option<Instant>,
     /// Whether it tells of datagrams.
     pub(super) tells_datagrams: bool,
-    pub(super) unread: bool,
+    pub(super) unread: Unread,
     pub(super) dirty: bool,
 }
 
@@ -51,7 +60,7 @@ impl Slot {
             established: now,
             hello_due: None,
             tells_datagrams: false,
-            unread: false,
+            unread: Unread::Nothing,
             dirty: false,
         }
     }
@@ -70,7 +79,7 @@ impl Slot {
             self.state = State::Proving(tunnel, now + PROOF_LIMIT);
             self.established = now;
             self.dirty = true;
-            self.unread = true;
+            self.unread = self.unread.max(Unread::Something);
             info!("connect to remote server({})", self.address);
         }
     }
