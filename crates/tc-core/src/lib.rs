@@ -15,6 +15,7 @@ mod datagram;
 mod deadlines;
 mod index;
 mod mapping;
+mod micros;
 mod reassembly;
 pub mod relay;
 mod replayer;

@@ -189,7 +189,8 @@ impl Worker {
     /// When to read the tunnels. Each read costs an acknowledgment, so under load there is none for headers of answers
     /// that nobody waits for: they are late by a nap at most, as captured packets are.
     fn headers_due(&self, now: Instant) -> Instant {
-        let awaited = self.replayer.awaits_target() || self.tunnels.is_amid_answer() || self.measures_by_reading();
+        let awaited =
+            self.replayer.awaits_target() || self.tunnels.is_amid_answer() || self.measures_by_reading();
         if self.alertness == Alertness::Napping && !awaited { self.headers_due } else { now }
     }
 

@@ -133,10 +133,12 @@ pub struct Comparison {
     pub length_mismatches: u64,
     /// Requests of which something had to be sent again: they have no part in the times.
     pub resent: u64,
-    /// Times to the first octet of the answer.
-    pub first: Speed,
-    /// Times to the last octet of the answer.
-    pub last: Speed,
+    /// Times to the first and to the last octet of answers of which both servers' first came with the last.
+    at_once: Speed,
+    /// Times to the first octet of other answers.
+    first: Speed,
+    /// Times to the last octet of other answers.
+    last: Speed,
     /// The way to the target and back: what its kernel takes to acknowledge something by itself.
     pub way: Latency,
     /// How long whole requests waited in the replay before they went out.
@@ -169,6 +171,7 @@ impl Comparison {
             statuses: 0,
             length_mismatches: 0,
             resent: 0,
+            at_once: Speed::default(),
             first: Speed::default(),
             last: Speed::default(),
             way: Latency::default(),
@@ -187,14 +190,18 @@ impl Comparison {
 
     /// Takes what a session's meter has to tell.
     pub(crate) fn take(&mut self, meter: &mut Meter) {
-        self.untracked += meter.take_untracked();
         self.online_refused_connections += u64::from(meter.take_online_refused());
         if let Some(time) = meter.take_handshake() {
             self.way.record(time);
             self.handshakes.record(time);
         }
         let way = self.handshakes.usual();
-        self.over.extend(meter.take_over().map(|exchange| (exchange, way)));
+        for exchange in meter.take_over() {
+            match exchange {
+                Some(exchange) => self.over.push((exchange, way)),
+                None => self.untracked += 1,
+            }
+        }
         if self.over.len() >= MOST_OVER {
             self.settle();
         }
@@ -269,9 +276,31 @@ impl Comparison {
             return None;
         }
         let (first, last) = (target.first.saturating_sub(way), target.last.saturating_sub(way));
-        self.first.record(online.first, first);
-        self.last.record(online.last, last);
+        if (online.first, first) == (online.last, last) {
+            self.at_once.record(online.first, first);
+        } else {
+            self.first.record(online.first, first);
+            self.last.record(online.last, last);
+        }
         Some((online.first, first))
+    }
+
+    /// Times to the first octet of the answer.
+    #[must_use]
+    pub fn first(&self) -> Speed {
+        self.with_those_at_once(&self.first)
+    }
+
+    /// Times to the last octet of the answer.
+    #[must_use]
+    pub fn last(&self) -> Speed {
+        self.with_those_at_once(&self.last)
+    }
+
+    fn with_those_at_once(&self, others: &Speed) -> Speed {
+        let mut all = self.at_once.clone();
+        all.add(others);
+        all
     }
 
     fn keep_example(&mut self, exchange: Exchange) {
@@ -295,6 +324,7 @@ impl Comparison {
         self.statuses += other.statuses;
         self.length_mismatches += other.length_mismatches;
         self.resent += other.resent;
+        self.at_once.add(&other.at_once);
         self.first.add(&other.first);
         self.last.add(&other.last);
         self.way.add(&other.way);

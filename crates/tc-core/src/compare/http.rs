@@ -1,81 +1,140 @@
 //! As much of HTTP/1 as tells requests and answers apart: the request line and the status line.
 
 use super::Detail;
+use smallvec::SmallVec;
 use std::borrow::Cow;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{DefaultHasher, Hasher};
 
 /// The longest path that is kept, in octets.
 const MAX_PATH: usize = 256;
+/// The longest request line that is looked at, in octets (RFC 9112, section 3).
+const MAX_LINE: usize = 8000;
 /// Methods whose names take no memory (RFC 9110, section 9.1, and RFC 5789).
 const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
+/// The protocol's name and major version (RFC 9112, section 2.3).
+const VERSION: &[u8] = b"HTTP/1.";
 
 /// What is kept of a request line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestLine {
-    method: Cow<'static, str>,
-    path: Option<Box<str>>,
     pattern: u64,
+    /// Which of the known methods.
+    known: Option<u8>,
+    /// What takes memory.
+    kept: Option<Box<Kept>>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Kept {
+    /// A method that is not known.
+    method: String,
+    path: Option<String>,
 }
 
 impl RequestLine {
     /// A request for this path, whose query is left out.
     #[must_use]
     pub fn new(method: &str, path: &str, detail: Detail) -> Self {
-        let known = METHODS.into_iter().find(|known| *known == method);
-        let end = path.bytes().take(MAX_PATH).position(|octet| matches!(octet, b'?' | b'#'));
-        let end = end.unwrap_or(path.len().min(MAX_PATH));
-        let end = (0..=end).rev().find(|end| path.is_char_boundary(*end)).unwrap_or(0);
-        let path = path.get(..end).unwrap_or_default();
-        Self {
-            method: known.map_or_else(|| Cow::Owned(method.to_owned()), Cow::Borrowed),
-            path: (detail == Detail::Paths).then(|| path.into()),
-            pattern: pattern_number(path),
-        }
+        Self::of(method.as_bytes(), path.as_bytes(), detail)
+    }
+
+    fn of(method: &[u8], path: &[u8], detail: Detail) -> Self {
+        let known = (0..).zip(METHODS).find(|(_, known)| known.as_bytes() == method);
+        let known = known.map(|(number, _)| number);
+        let path = path.get(..MAX_PATH).unwrap_or(path);
+        let path = path.split(|octet| matches!(octet, b'?' | b'#')).next().unwrap_or_default();
+        let kept = (known.is_none() || detail == Detail::Paths).then(|| {
+            let method = if known.is_none() { text(method) } else { String::new() };
+            Box::new(Kept { method, path: (detail == Detail::Paths).then(|| text(path)) })
+        });
+        Self { pattern: pattern_number(path), known, kept }
     }
 
     /// The line of a request that begins with these octets, if it is HTTP/1.
     pub(super) fn parse(octets: &[u8], detail: Detail) -> Option<Self> {
-        let mut request = httparse::Request::new(&mut []);
-        // It is incomplete: what has come of it is parsed all the same.
-        let _ = request.parse(first_line(octets));
-        Some(Self::new(request.method?, request.path?, detail))
+        let (method, rest) = split_at_blank(octets)?;
+        let (path, rest) = split_at_blank(rest)?;
+        let is_token = !method.is_empty() && method.iter().all(|octet| is_token(*octet));
+        let is_http = is_token && !path.is_empty() && path.iter().all(|octet| *octet > b' ' && *octet != 0x7f);
+        // The end of the line may be yet to come.
+        let known = rest.get(..VERSION.len()).unwrap_or(rest);
+        (is_http && VERSION.starts_with(known)).then(|| Self::of(method, path, detail))
+    }
+
+    /// Octets of memory behind it.
+    pub(super) fn memory(&self) -> usize {
+        let kept =
+            |kept: &Kept| size_of::<Kept>() + kept.method.len() + kept.path.as_ref().map_or(0, String::len);
+        self.kept.as_deref().map_or(0, kept)
     }
 
     /// The method.
     #[must_use]
     pub fn method(&self) -> &str {
-        &self.method
+        let known = self.known.and_then(|number| METHODS.get(usize::from(number)));
+        known.copied().or(self.kept.as_ref().map(|kept| kept.method.as_str())).unwrap_or_default()
     }
 
     /// The path, where paths are kept.
     #[must_use]
     pub fn path(&self) -> Option<&str> {
-        self.path.as_deref()
+        self.kept.as_ref()?.path.as_deref()
     }
 
     /// The name of the route. Where no path is kept, it is a number that cannot be turned back into one.
     pub(super) fn route(&self) -> String {
-        match &self.path {
-            Some(path) => format!("{} {}", self.method, pattern(path)),
-            None => format!("{} #{:06x}", self.method, self.pattern & 0x00ff_ffff),
+        match self.path() {
+            Some(path) => format!("{} {}", self.method(), text(&pattern(path.as_bytes()))),
+            None => format!("{} #{:06x}", self.method(), self.pattern & 0x00ff_ffff),
         }
     }
 
     /// What tells routes apart.
-    pub(super) const fn route_key(&self) -> (&Cow<'static, str>, u64) {
-        (&self.method, self.pattern)
+    pub(super) fn route_key(&self) -> (Cow<'_, str>, u64) {
+        (Cow::Borrowed(self.method()), self.pattern)
     }
 }
 
-fn first_line(octets: &[u8]) -> &[u8] {
-    octets.split_inclusive(|octet| *octet == b'\n').next().unwrap_or_default()
+fn text(octets: &[u8]) -> String {
+    String::from_utf8_lossy(octets).into_owned()
 }
 
-/// The status of an answer that begins with these octets. Interim answers are passed over as far as they are seen.
+/// What comes before the next blank of a line, and behind it.
+fn split_at_blank(octets: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = octets.iter().take(MAX_LINE).position(|octet| *octet == b' ')?;
+    Some((octets.get(..end)?, octets.get(end + 1..)?))
+}
+
+/// RFC 9110, section 5.6.2
+const fn is_token(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric()
+        || matches!(
+            octet,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
+        )
+}
+
+/// The status of an answer that begins with these octets (RFC 9112, section 4). Interim answers are passed over as far
+/// as they are seen.
 pub(super) fn status(octets: &[u8]) -> Option<u16> {
-    let mut answer = httparse::Response::new(&mut []);
-    let _ = answer.parse(first_line(octets));
-    let status = answer.code?;
+    let [_minor, b' ', digits @ ..] = octets.strip_prefix(VERSION)? else { return None };
+    let digits = digits.first_chunk::<3>()?;
+    let status = digits
+        .iter()
+        .try_fold(0, |status, digit| digit.is_ascii_digit().then(|| status * 10 + u16::from(digit - b'0')))?;
     if status >= 200 {
         return Some(status);
     }
@@ -85,23 +144,24 @@ pub(super) fn status(octets: &[u8]) -> Option<u16> {
 }
 
 /// A path with what looks like a name of one thing among many replaced by `*`: segments with a digit, and long ones.
-fn pattern(path: &str) -> String {
-    let segment = |octets| str::from_utf8(octets).unwrap_or_default();
-    pattern_segments(path).map(segment).collect::<Vec<_>>().join("/")
+fn pattern(path: &[u8]) -> SmallVec<[u8; MAX_PATH]> {
+    const LONG: usize = 32;
+    let mut pattern = SmallVec::new();
+    for (number, segment) in path.split(|octet| *octet == b'/').enumerate() {
+        if number > 0 {
+            pattern.push(b'/');
+        }
+        let varies = segment.len() > LONG || segment.iter().any(u8::is_ascii_digit);
+        pattern.extend_from_slice(if varies { b"*" } else { segment });
+    }
+    pattern
 }
 
 /// The same as a number.
-fn pattern_number(path: &str) -> u64 {
+fn pattern_number(path: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
-    pattern_segments(path).for_each(|segment| segment.hash(&mut hasher));
+    hasher.write(&pattern(path));
     hasher.finish()
-}
-
-fn pattern_segments(path: &str) -> impl Iterator<Item = &[u8]> {
-    const LONG: usize = 32;
-    let varies = |segment: &[u8]| segment.len() > LONG || segment.iter().any(u8::is_ascii_digit);
-    let segments = path.as_bytes().split(|octet| *octet == b'/');
-    segments.map(move |segment| if varies(segment) { &b"*"[..] } else { segment })
 }
 
 #[cfg(test)]
@@ -116,6 +176,13 @@ mod tests {
             ("GET /cut HTTP", Some(("GET", "/cut"))),
             ("PURGE /cache#top HTTP/1.1\r\n", Some(("PURGE", "/cache"))),
             ("*3\r\n$3\r\nSET\r\n", None),
+            ("set key 0 60 5\r\nvalue\r\n", None),
+            ("EHLO mail.example HTTP\u{1}", None),
+            ("GET /no version\r\n", None),
+            ("GET  HTTP/1.1\r\n", None),
+            ("G\u{e4}T / HTTP/1.1\r\n", None),
+            ("GET /a\tb HTTP/1.1\r\n", None),
+            ("PRI * HTTP/2.0\r\n\r\n", None),
             ("\u{3}\0\0\u{1}", None),
             ("", None),
         ];
@@ -131,7 +198,12 @@ mod tests {
         // The last octet within the limit begins a letter of two.
         let path = format!("/{}ä{}", "x".repeat(MAX_PATH - 2), "x".repeat(1000));
         let line = RequestLine::new("GET", &path, Detail::Paths);
-        assert_eq!(line.path().unwrap().len(), MAX_PATH - 1);
+        let kept = line.path().unwrap();
+        assert!(
+            kept.starts_with("/xx") && (MAX_PATH - 1..=MAX_PATH + 2).contains(&kept.len()),
+            "{}",
+            kept.len()
+        );
     }
 
     #[test]
@@ -143,6 +215,9 @@ mod tests {
             ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 503 No\r\n", Some(503)),
             ("+OK\r\n", None),
             ("HTTP/1.1 2", None),
+            ("HTTP/1.1 20", None),
+            ("HTTP/1.1 2x0 OK", None),
+            ("HTTP/2 200", None),
         ];
         for (octets, expected) in cases {
             assert_eq!(status(octets.as_bytes()), expected, "{octets}");
@@ -159,7 +234,7 @@ mod tests {
             ("/averyveryveryveryveryverylongsegment/x", "/*/x"),
         ];
         for (path, expected) in cases {
-            assert_eq!(pattern(path), expected);
+            assert_eq!(pattern(path.as_bytes()).as_slice(), expected.as_bytes());
         }
     }
 

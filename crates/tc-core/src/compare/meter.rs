@@ -3,14 +3,13 @@
 use super::side::Side;
 use super::{Detail, Exchange, Failure, RequestLine};
 use crate::CloseReason;
-use std::collections::VecDeque;
+use crate::micros::Micros;
+use smallvec::SmallVec;
 use std::time::{Duration, Instant};
 use tc_proto::{Flags, Segment, SeqNum};
 
 /// The request that was sent last, and the one before, whose answer is over when the next one's begins.
 const USUALLY_OPEN: usize = 2;
-/// Octets of a request's method and path, more or less.
-const USUAL_LINE: usize = 64;
 /// A request that is younger than this when the comparison ends may still be answered.
 const YOUNG: Duration = Duration::from_secs(1);
 
@@ -42,7 +41,7 @@ pub(crate) struct TargetPart<'a> {
     pub(crate) head: &'a [u8],
 }
 
-/// An exchange that goes on.
+/// An exchange that goes on, or is over and was not taken yet.
 #[derive(Debug)]
 struct Open {
     /// The request in the client's sequence space.
@@ -53,11 +52,32 @@ struct Open {
     /// The end of what was sent to the target.
     sent: SeqNum,
     handed: Instant,
-    waited: Option<Duration>,
+    waited: Option<Micros>,
     resent: bool,
     online: Side,
     target: Side,
     line: Option<RequestLine>,
+}
+
+impl Open {
+    /// It is over. Its answer ended there in the online server's sequence space, and what is unanswered stays so.
+    fn end(&mut self, answer_end: Option<SeqNum>, otherwise: Failure) {
+        self.online.end(answer_end.map_or(0, |end| end.octets_since(self.answer_begin)));
+        self.online.fail(otherwise);
+        let sent = self.target.is_asked() || otherwise == Failure::InFlight;
+        self.target.fail(if sent { otherwise } else { Failure::NotSent });
+    }
+
+    fn exchange(self) -> Exchange {
+        Exchange {
+            handed: self.handed,
+            line: self.line,
+            online: self.online.outcome(),
+            target: self.target.outcome(),
+            waited: self.waited.map(Duration::from),
+            resent: self.resent,
+        }
+    }
 }
 
 /// The exchanges of one session: each begins with a request's first octets and is over when the target answers the next.
@@ -69,34 +89,35 @@ struct Open {
 pub(crate) struct Meter {
     /// What is kept of request lines.
     detail: Detail,
-    open: VecDeque<Open>,
-    over: Vec<Exchange>,
+    open: SmallVec<[Open; USUALLY_OPEN]>,
+    /// How many of them are over: the first.
+    over: usize,
     /// The end of what the online server has said.
     online_next: Option<SeqNum>,
     online_refused: bool,
     /// Whether something of the online server is to be seen before an answer, its SYN-ACK, and was not.
     online_unseen: bool,
-    handshake: Option<Duration>,
+    handshake: Option<Micros>,
     /// What the target's last segment without payload acknowledged.
     acknowledged: Option<SeqNum>,
-    untracked: u64,
 }
 
 impl Meter {
     /// Of a connection whose beginning was captured, or of one that was open already.
     pub(crate) fn new(captured_from_syn: bool, detail: Detail) -> Self {
-        Self {
-            detail,
-            open: VecDeque::with_capacity(USUALLY_OPEN),
-            over: Vec::with_capacity(1),
-            online_unseen: captured_from_syn,
-            ..Self::default()
-        }
+        Self { detail, online_unseen: captured_from_syn, ..Self::default() }
     }
 
-    /// Octets of memory in use, with a line for each request.
+    /// Octets of memory in use, with what is kept of each request.
     pub(crate) fn memory(&self) -> usize {
-        size_of::<Self>() + self.open.capacity() * (size_of::<Open>() + USUAL_LINE)
+        let kept = |open: &Open| open.line.as_ref().map_or(0, RequestLine::memory);
+        let more = if self.open.spilled() { self.open.capacity() * size_of::<Open>() } else { 0 };
+        size_of::<Self>() + more + self.open.iter().map(kept).sum::<usize>()
+    }
+
+    /// Those that go on.
+    fn going_on(&mut self) -> &mut [Open] {
+        self.open.get_mut(self.over..).unwrap_or_default()
     }
 
     /// Takes new octets of the client, each once and in order.
@@ -104,7 +125,7 @@ impl Meter {
         if let Some(heard) = part.begins {
             self.begin(part, heard);
         }
-        let Some(last) = self.open.back_mut() else { return };
+        let Some(last) = self.going_on().last_mut() else { return };
         if last.end == part.seq {
             last.end += part.octets.len();
             last.handed = part.now;
@@ -114,8 +135,9 @@ impl Meter {
 
     fn begin(&mut self, part: RequestPart<'_>, heard: SeqNum) {
         // The rest of a request that was answered in between (100 Continue) belongs to its route.
-        let continued = || self.open.back().and_then(|before| before.line.clone());
-        self.open.push_back(Open {
+        let line = RequestLine::parse(part.octets, self.detail);
+        let line = line.or_else(|| self.going_on().last().and_then(|before| before.line.clone()));
+        self.open.push(Open {
             begin: part.seq,
             end: part.seq,
             answer_begin: self.online_next.map_or(heard, |next| next.latest(heard)),
@@ -125,7 +147,7 @@ impl Meter {
             resent: false,
             online: Side::default(),
             target: Side::default(),
-            line: RequestLine::parse(part.octets, self.detail).or_else(continued),
+            line,
         });
     }
 
@@ -133,15 +155,15 @@ impl Meter {
     pub(crate) fn on_online(&mut self, at: Instant, segment: &Segment, octets: &[u8]) {
         self.online_unseen = false;
         if segment.flags.contains(Flags::RST) {
-            self.online_refused |= self.online_next.is_none() && self.open.is_empty();
-            self.open.iter_mut().for_each(|open| open.online.fail(Failure::Reset));
+            self.online_refused |= self.online_next.is_none() && self.going_on().is_empty();
+            self.going_on().iter_mut().for_each(|open| open.online.fail(Failure::Reset));
             return;
         }
         if segment.flags.contains(Flags::SYN) {
             let begin = segment.seq + 1;
             if self.online_next.replace(begin).is_none() {
                 // Requests in a SYN (TCP Fast Open) acknowledged nothing.
-                self.open.iter_mut().for_each(|open| open.answer_begin = begin);
+                self.going_on().iter_mut().for_each(|open| open.answer_begin = begin);
             }
             return;
         }
@@ -156,13 +178,13 @@ impl Meter {
             }
         }
         if segment.flags.contains(Flags::FIN) {
-            self.open.iter_mut().for_each(|open| open.online.fail(Failure::Unanswered));
+            self.going_on().iter_mut().for_each(|open| open.online.fail(Failure::Unanswered));
         }
     }
 
     /// The target has answered the SYN.
     pub(crate) fn on_handshake(&mut self, time: Duration) {
-        self.handshake = Some(time);
+        self.handshake = Some(time.into());
     }
 
     /// Octets of the client went to the target.
@@ -172,7 +194,7 @@ impl Meter {
         open.sent = open.sent.latest(seq + octets);
         open.target.ask(now);
         if open.sent == open.end {
-            open.waited = Some(now.saturating_duration_since(open.handed));
+            open.waited = Some(now.saturating_duration_since(open.handed).into());
         }
     }
 
@@ -184,7 +206,7 @@ impl Meter {
         let whole = ack == open.sent && open.sent == open.end && !open.resent && !open.target.is_answered();
         if let Some(asked) = open.target.asked().filter(|_| whole && before != Some(ack)) {
             let time = at.saturating_duration_since(asked);
-            self.handshake = Some(time).filter(|time| *time < SHORTEST_DELAY).or(self.handshake);
+            self.handshake = (time < SHORTEST_DELAY).then(|| time.into()).or(self.handshake);
         }
     }
 
@@ -198,18 +220,18 @@ impl Meter {
     /// Takes new octets of the target, each once and in order.
     pub(crate) fn on_target(&mut self, part: TargetPart<'_>) {
         let answers = |open: &Open| open.target.is_asked() && part.ack.after(open.begin);
-        let Some(before) = self.open.partition_point(answers).checked_sub(1) else { return };
+        let Some(before) = self.going_on().partition_point(answers).checked_sub(1) else { return };
         for _ in 0..before {
             self.end_first(Failure::Unanswered);
         }
-        if let Some(open) = self.open.front_mut() {
+        if let Some(open) = self.going_on().first_mut() {
             open.target.answer(part.at, part.octets, part.head);
         }
     }
 
     /// The connection to the target is over. Requests from `kept` on may go over another one.
     pub(crate) fn on_target_lost(&mut self, reason: CloseReason, kept: SeqNum) {
-        for open in self.open.iter_mut().filter(|open| open.begin.before(kept)) {
+        for open in self.going_on().iter_mut().filter(|open| open.begin.before(kept)) {
             if let Some(failure) = failure_of(reason) {
                 open.target.fail(failure);
             }
@@ -218,14 +240,14 @@ impl Meter {
 
     /// Everything is over: the client's stream ends here, or begins anew elsewhere.
     pub(crate) fn end_all(&mut self) {
-        while !self.open.is_empty() {
+        while self.over < self.open.len() {
             self.end_first(Failure::Unanswered);
         }
     }
 
     /// The comparison ends: what may still be answered is in flight.
     pub(crate) fn end_at(&mut self, now: Instant) {
-        while let Some(open) = self.open.front() {
+        while let Some(open) = self.going_on().first() {
             let since = open.target.asked().unwrap_or(open.handed);
             let young = now.saturating_duration_since(since) < YOUNG;
             self.end_first(if young { Failure::InFlight } else { Failure::Unanswered });
@@ -234,55 +256,38 @@ impl Meter {
 
     /// The latest exchange that is so far; all before it are.
     fn latest(&mut self, is_so_far: impl Fn(&Open) -> bool) -> Option<&mut Open> {
+        let open = self.going_on();
         // Usually the last is, and the others are in no cache.
-        let index = if self.open.back().is_some_and(&is_so_far) {
-            self.open.len()
-        } else {
-            self.open.partition_point(is_so_far)
-        };
-        self.open.get_mut(index.checked_sub(1)?)
+        let index =
+            if open.last().is_some_and(&is_so_far) { open.len() } else { open.partition_point(is_so_far) };
+        open.get_mut(index.checked_sub(1)?)
     }
 
     fn end_first(&mut self, otherwise: Failure) {
-        let Some(open) = self.open.pop_front() else { return };
-        let answer_end = self.open.front().map(|next| next.answer_begin).or(self.online_next);
-        let octets = answer_end.map_or(0, |end| end.octets_since(open.answer_begin));
-        if self.online_unseen || octets > 0 && !open.online.is_answered() {
-            // The capture does not see this server, or the client has an answer that it did not see.
-            self.untracked += 1;
-            return;
+        let next = self.open.get(self.over + 1);
+        let answer_end = next.map(|next| next.answer_begin).or(self.online_next);
+        if let Some(open) = self.open.get_mut(self.over) {
+            open.end(answer_end, otherwise);
+            self.over += 1;
         }
-        let not_sent = if otherwise == Failure::InFlight { otherwise } else { Failure::NotSent };
-        let unanswered = if open.target.is_asked() { otherwise } else { not_sent };
-        let online = open.online.outcome(otherwise);
-        self.over.push(Exchange {
-            handed: open.handed,
-            line: open.line,
-            online: online.map(|answer| super::Answer { octets: octets as u64, ..answer }),
-            target: open.target.outcome(unanswered),
-            waited: open.waited,
-            resent: open.resent,
-        });
     }
 
-    /// What is over since this was last asked.
-    pub(crate) fn take_over(&mut self) -> std::vec::Drain<'_, Exchange> {
-        self.over.drain(..)
+    /// What is over since this was last asked; none for a request whose answer was not captured.
+    pub(crate) fn take_over(&mut self) -> impl Iterator<Item = Option<Exchange>> {
+        // The capture does not see this server, or the client has an answer that it did not see.
+        let unseen = self.online_unseen;
+        let over = self.open.drain(..std::mem::take(&mut self.over));
+        over.map(move |open| (!unseen && !open.online.is_missed()).then(|| open.exchange()))
     }
 
     /// Whether something is over.
     pub(crate) fn has_news(&self) -> bool {
-        !self.over.is_empty() || self.handshake.is_some()
+        self.over > 0 || self.handshake.is_some()
     }
 
     /// How long the target took to answer the latest SYN.
     pub(crate) fn take_handshake(&mut self) -> Option<Duration> {
-        self.handshake.take()
-    }
-
-    /// Requests whose answer was not captured, since this was last asked.
-    pub(crate) fn take_untracked(&mut self) -> u64 {
-        std::mem::take(&mut self.untracked)
+        self.handshake.take().map(Duration::from)
     }
 
     /// Whether the online server refused the connection; asked once.

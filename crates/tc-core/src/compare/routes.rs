@@ -45,14 +45,14 @@ impl Route {
 }
 
 /// What tells routes apart: the method, and a number for the pattern.
-type Key = (Cow<'static, str>, u64);
+type Key<'a> = (Cow<'a, str>, u64);
 
 /// All routes of HTTP requests, by name.
 #[derive(Clone, Debug, Default)]
 pub struct Routes {
     /// Where each is.
-    places: Table<Key, usize>,
-    routes: Vec<(Key, String, Route)>,
+    places: Table<Key<'static>, usize>,
+    routes: Vec<(Key<'static>, String, Route)>,
 }
 
 impl Routes {
@@ -64,14 +64,17 @@ impl Routes {
     /// The route of an exchange, for what is to be noted there; none if it is not HTTP.
     pub(super) fn route_of(&mut self, exchange: &Exchange) -> Option<&mut Route> {
         let line = exchange.line.as_ref()?;
-        let (method, pattern) = line.route_key();
-        self.entry(&(method.clone(), pattern), || line.route())
+        self.entry(&line.route_key(), || line.route())
     }
 
-    fn entry(&mut self, key: &Key, name: impl FnOnce() -> String) -> Option<&mut Route> {
-        let place = match self.places.get(key) {
+    fn entry(&mut self, key: &Key<'_>, name: impl FnOnce() -> String) -> Option<&mut Route> {
+        let places: &Table<Key<'_>, usize> = &self.places;
+        let place = match places.get(key) {
             Some(&place) => place,
-            None if self.routes.len() < MAX_ROUTES => self.insert(key.clone(), name()),
+            None if self.routes.len() < MAX_ROUTES => {
+                let (method, pattern) = key.clone();
+                self.insert((Cow::Owned(method.into_owned()), pattern), name())
+            }
             None => {
                 let others = (Cow::Borrowed(OTHERS), 0);
                 self.places.get(&others).copied().unwrap_or_else(|| self.insert(others, OTHERS.to_owned()))
@@ -80,7 +83,7 @@ impl Routes {
         self.routes.get_mut(place).map(|(_, _, route)| route)
     }
 
-    fn insert(&mut self, key: Key, name: String) -> usize {
+    fn insert(&mut self, key: Key<'static>, name: String) -> usize {
         self.places.insert(key.clone(), self.routes.len());
         self.routes.push((key, name, Route::new()));
         self.routes.len() - 1

@@ -1,6 +1,8 @@
 //! One server's side of an exchange that goes on.
 
 use super::{Answer, Failure, http};
+use crate::micros::Micros;
+use std::num::NonZeroU16;
 use std::time::{Duration, Instant};
 
 /// One server's side of an exchange that goes on.
@@ -8,10 +10,11 @@ use std::time::{Duration, Instant};
 pub(super) struct Side {
     /// When the latest octet of the request went there, up to the beginning of the answer.
     asked: Option<Instant>,
-    first: Option<Instant>,
-    last: Option<Instant>,
     octets: u64,
-    status: Option<u16>,
+    /// The first and the last octet of the answer, from then on.
+    first: Option<Micros>,
+    last: Option<Micros>,
+    status: Option<NonZeroU16>,
     failure: Option<Failure>,
 }
 
@@ -40,11 +43,12 @@ impl Side {
     /// New octets of the answer, which begin with `head`.
     pub(super) fn answer(&mut self, at: Instant, octets: usize, head: &[u8]) {
         // Interim answers (RFC 9110, section 15.2) are followed by the one that counts.
-        if self.first.is_none() || self.status.is_some_and(|status| status < 200) {
-            self.status = http::status(head).or(self.status);
+        if self.first.is_none() || self.status.is_some_and(|status| status.get() < 200) {
+            self.status = http::status(head).and_then(NonZeroU16::new).or(self.status);
         }
-        self.first.get_or_insert(at);
-        self.last = Some(at);
+        let time = self.asked.map_or(Duration::ZERO, |asked| at.saturating_duration_since(asked)).into();
+        self.first.get_or_insert(time);
+        self.last = Some(time);
         self.octets += octets as u64;
     }
 
@@ -55,18 +59,22 @@ impl Side {
         }
     }
 
+    /// The answer had so many octets, whether all were seen or not.
+    pub(super) const fn end(&mut self, octets: usize) {
+        self.octets = octets as u64;
+    }
+
+    /// Whether there was an answer and nothing was seen of it.
+    pub(super) const fn is_missed(&self) -> bool {
+        self.octets > 0 && !self.is_answered()
+    }
+
     /// How it ended.
-    pub(super) fn outcome(&self, otherwise: Failure) -> Result<Answer, Failure> {
+    pub(super) fn outcome(&self) -> Result<Answer, Failure> {
         let (Some(first), Some(last)) = (self.first, self.last) else {
-            return Err(self.failure.unwrap_or(otherwise));
+            return Err(self.failure.unwrap_or(Failure::Unanswered));
         };
-        let since_asked =
-            |at: Instant| self.asked.map_or(Duration::ZERO, |asked| at.saturating_duration_since(asked));
-        Ok(Answer {
-            first: since_asked(first),
-            last: since_asked(last),
-            octets: self.octets,
-            status: self.status,
-        })
+        let status = self.status.map(NonZeroU16::get);
+        Ok(Answer { first: first.into(), last: last.into(), octets: self.octets, status })
     }
 }

@@ -1,5 +1,6 @@
 //! The retransmission timeout (RFC 6298).
 
+use crate::micros::Micros;
 use std::time::Duration;
 
 /// Before the first sample (RFC 6298, 2.1).
@@ -11,22 +12,6 @@ const MAX_RTO: Duration = Duration::from_secs(5);
 
 /// When the SYN was lost (RFC 6298, 5.7).
 const RTO_AFTER_LOST_SYN: Duration = Duration::from_secs(3);
-
-/// A time in microseconds, up to an hour and eleven minutes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Micros(u32);
-
-impl From<Duration> for Micros {
-    fn from(duration: Duration) -> Self {
-        Self(u32::try_from(duration.as_micros()).unwrap_or(u32::MAX))
-    }
-}
-
-impl From<Micros> for Duration {
-    fn from(Micros(micros): Micros) -> Self {
-        Self::from_micros(micros.into())
-    }
-}
 
 /// Smoothed round-trip time and the timeout that follows from it.
 #[derive(Clone, Copy, Debug)]

@@ -159,6 +159,7 @@ impl Summary {
     /// What a comparison and the counters say.
     pub(crate) fn new(run: &Run, comparison: &Comparison, snapshot: &Snapshot) -> Self {
         let lasted = run.ended.duration_since(run.started).unwrap_or_default();
+        let first = comparison.first();
         let mut summary = Self {
             version: env!("CARGO_PKG_VERSION"),
             target: run.target.clone(),
@@ -169,14 +170,14 @@ impl Summary {
             requests: Requests::of(comparison),
             online: comparison.online.into(),
             target_answers: comparison.target.into(),
-            first: rows(&comparison.first, &comparison.way),
-            last: rows(&comparison.last, &comparison.way),
+            first: rows(&first, &comparison.way),
+            last: rows(&comparison.last(), &comparison.way),
             network: quantiles(&comparison.way),
             waited: quantiles(&comparison.waited),
             stages: super::stages::stages(comparison, snapshot),
             timeline: timeline(comparison),
-            distribution: distribution(&comparison.first),
-            curve: curve(&comparison.first),
+            distribution: distribution(&first),
+            curve: curve(&first),
             routes: routes(comparison),
             mismatches: examples(run, comparison),
         };
@@ -204,7 +205,7 @@ impl Requests {
             statuses_compared: comparison.statuses,
             status_mismatches: comparison.status_mismatches,
             length_mismatches: comparison.length_mismatches,
-            timed: comparison.first.online.count(),
+            timed: comparison.first().online.count(),
             resent: comparison.resent,
             in_flight: comparison.in_flight,
             untracked: comparison.untracked,
