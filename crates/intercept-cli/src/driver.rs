@@ -185,7 +185,10 @@ impl Driver {
         }
         for event in &*events {
             match event.token() {
-                SOURCE => self.source_readiness = Readiness::Ready,
+                SOURCE => {
+                    self.source_readiness = Readiness::Ready;
+                    self.watch.wake();
+                }
                 LISTENER => self.listener_readiness = Readiness::Ready,
                 METRICS => self.metrics_readiness = Readiness::Ready,
                 SIGNALS => self.signals_readiness = Readiness::Ready,
@@ -211,7 +214,7 @@ impl Driver {
 
     /// Takes responses from their source.
     fn serve_source(&mut self, now: Instant) -> Readiness {
-        match self.source.serve(now, &mut self.relay) {
+        match self.source.serve(self.watch.seen(now), &mut self.relay) {
             Served::More(taken) => {
                 trace!("{taken} responses, and more");
                 self.watch.left_more(now, taken)

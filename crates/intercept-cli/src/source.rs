@@ -31,8 +31,8 @@ pub(crate) trait Source {
         Ok(())
     }
 
-    /// Passes what waits to the relay, a bounded amount.
-    fn serve(&mut self, now: Instant, relay: &mut Relay) -> Served;
+    /// Passes what waits, and came at this time, to the relay, a bounded amount.
+    fn serve(&mut self, seen: Instant, relay: &mut Relay) -> Served;
 
     /// Gives at least so many octets of each packet from here on, as far as there are.
     ///

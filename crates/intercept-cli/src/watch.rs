@@ -20,6 +20,8 @@ pub(crate) struct Watch {
     alertness: Alertness,
     times: Times,
     pacer: Pacer,
+    /// When mio woke the reader, who has not looked yet.
+    woken: Option<Instant>,
 }
 
 impl Watch {
@@ -36,6 +38,7 @@ impl Watch {
             alertness: Alertness::Awake,
             times: Times::Unwanted,
             pacer: Pacer::new(now, LONGEST_NAP),
+            woken: None,
         };
         watch.apply(Alertness::Awake, registry)?;
         Ok(watch)
@@ -44,6 +47,20 @@ impl Watch {
     /// Where the time of each packet is asked for, none waits for a look.
     pub(crate) const fn attend(&mut self, times: Times) {
         self.times = times;
+    }
+
+    /// Mio woke the reader. Where none naps, others who are ready to run go first: if the processor is busy, perhaps with who
+    /// sends the next packets, a look finds more, and each look costs more than a packet.
+    pub(crate) fn wake(&mut self) {
+        if self.times == Times::Wanted {
+            self.woken = Some(Instant::now());
+            std::thread::yield_now();
+        }
+    }
+
+    /// When the packets came, more or less, that a look finds now: some of them since the reader was woken.
+    pub(crate) fn seen(&mut self, now: Instant) -> Instant {
+        self.woken.take().map_or(now, |woken| woken + now.saturating_duration_since(woken) / 2)
     }
 
     /// Takes note of a look that found so much and left more.
@@ -149,5 +166,18 @@ mod tests {
         bench.watch.attend(Times::Wanted);
         assert_eq!(bench.load(), Readiness::Drained);
         assert!(bench.packet_wakes());
+    }
+
+    #[test]
+    fn where_times_are_wanted_a_packet_came_between_waking_and_looking() {
+        let mut bench = Bench::new();
+        let look = bench.now + Duration::from_secs(100);
+        bench.watch.wake();
+        assert_eq!(bench.watch.seen(look), look, "nobody wants to know");
+        bench.watch.attend(Times::Wanted);
+        bench.watch.wake();
+        let early = look - bench.watch.seen(look);
+        assert!((Duration::from_secs(40)..=Duration::from_secs(50)).contains(&early), "{early:?}");
+        assert_eq!(bench.watch.seen(look), look, "the next look was not waited for");
     }
 }

@@ -32,7 +32,7 @@ impl Source for QueueSource {
         vec![self.queue.as_raw_fd()]
     }
 
-    fn serve(&mut self, now: Instant, relay: &mut Relay) -> Served {
+    fn serve(&mut self, seen: Instant, relay: &mut Relay) -> Served {
         let mut taken = 0;
         for _ in 0..MAX_BATCHES {
             let supply = match self.queue.recv(&mut self.batch) {
@@ -44,7 +44,7 @@ impl Source for QueueSource {
             };
             taken += self.batch.len();
             let decided = self.queue.decide(&self.batch, |packet| {
-                translate(relay.handle_response(now, packet.payload, packet.original_len))
+                translate(relay.handle_response(seen, packet.payload, packet.original_len))
             });
             if let Err(error) = decided {
                 self.errors.verdict += 1;

@@ -127,7 +127,7 @@ impl Source for QueueThreads {
         Ok(())
     }
 
-    /// Each batch is as old as its reading by a thread.
+    /// Each batch is as old as its reading by a thread, more or less.
     fn serve(&mut self, _: Instant, relay: &mut Relay) -> Served {
         if self.shared.rung.swap(false, Ordering::SeqCst) {
             let _ = self.bell.read(&mut [0; 64]);
@@ -205,6 +205,7 @@ impl Reader {
             let _ = self.poll.poll(&mut events, Some(wait));
             if events.iter().any(|event| event.token() == QUEUE) {
                 readiness = Readiness::Ready;
+                self.watch.wake();
             }
         }
     }
@@ -223,10 +224,10 @@ impl Reader {
         }
         let wanted = self.shared.times_wanted.load(Ordering::Relaxed);
         self.watch.attend(if wanted { Times::Wanted } else { Times::Unwanted });
-        let found = batch.len();
+        let (seen, found) = (self.watch.seen(now), batch.len());
         if found == 0 {
             self.shared.give_back(batch);
-        } else if self.sender.send((now, batch)).is_ok() {
+        } else if self.sender.send((seen, batch)).is_ok() {
             self.shared.ring();
         }
         match supply {
