@@ -172,6 +172,24 @@ fn what_the_target_said_before_it_had_the_next_request_belongs_to_the_one_before
 }
 
 #[test]
+fn an_answer_that_overtakes_the_end_of_the_one_before_is_its_own() {
+    let mut world = World::open();
+    let half = "x".repeat(1000);
+    world.client("one");
+    world.pass(1).online(&half.repeat(2));
+    world.pass(1).target(&half);
+    world.client("two");
+    world.pass(1).online("more");
+    let before = world.heard_by_target();
+    world.pass(100);
+    world.target_overtakes("more", before, &half);
+    let comparison = world.end();
+    assert_eq!((comparison.requests, comparison.missing, comparison.length_mismatches), (2, 0, 0));
+    // Seen when it came, not when the gap was filled.
+    assert_about(comparison.last().target.quantile(0.0), ms(49));
+}
+
+#[test]
 fn an_answer_while_the_request_is_still_sent_is_measured_from_what_was_there() {
     let mut world = World::open();
     world.client("first part, ");

@@ -52,13 +52,11 @@ impl RequestLine {
 
     /// The line of a request that begins with these octets, if it is HTTP/1.
     pub(super) fn parse(octets: &[u8], detail: Detail) -> Option<Self> {
-        let (method, rest) = split_at_blank(octets)?;
-        let (path, rest) = split_at_blank(rest)?;
-        let is_token = !method.is_empty() && method.iter().all(|octet| is_token(*octet));
-        let is_http = is_token && !path.is_empty() && path.iter().all(|octet| *octet > b' ' && *octet != 0x7f);
+        let (method, rest) = word(octets, is_token)?;
+        let (path, rest) = word(rest, is_visible)?;
         // The end of the line may be yet to come.
-        let known = rest.get(..VERSION.len()).unwrap_or(rest);
-        (is_http && VERSION.starts_with(known)).then(|| Self::of(method, path, detail))
+        let version = rest.get(..VERSION.len()).unwrap_or(rest);
+        VERSION.starts_with(version).then(|| Self::of(method, path, detail))
     }
 
     /// Octets of memory behind it.
@@ -99,10 +97,16 @@ fn text(octets: &[u8]) -> String {
     String::from_utf8_lossy(octets).into_owned()
 }
 
-/// What comes before the next blank of a line, and behind it.
-fn split_at_blank(octets: &[u8]) -> Option<(&[u8], &[u8])> {
-    let end = octets.iter().take(MAX_LINE).position(|octet| *octet == b' ')?;
-    Some((octets.get(..end)?, octets.get(end + 1..)?))
+/// The first word of a line, of such octets, and what comes behind its blank.
+fn word(octets: &[u8], is_of_it: impl Fn(u8) -> bool) -> Option<(&[u8], &[u8])> {
+    let end = octets.iter().take(MAX_LINE).position(|octet| !is_of_it(*octet)).filter(|end| *end > 0)?;
+    let rest = octets.get(end..)?.strip_prefix(b" ")?;
+    Some((octets.get(..end)?, rest))
+}
+
+/// What may stand in a target: all but blanks and controls.
+const fn is_visible(octet: u8) -> bool {
+    octet > b' ' && octet != 0x7f
 }
 
 /// RFC 9110, section 5.6.2

@@ -98,6 +98,8 @@ pub(crate) struct Meter {
     /// Whether something of the online server is to be seen before an answer, its SYN-ACK, and was not.
     online_unseen: bool,
     handshake: Option<Micros>,
+    /// Of the latest answer of which something is ahead of a gap: when it was seen, and what it acknowledges.
+    ahead: Option<Box<(Instant, SeqNum)>>,
     /// What the target's last segment without payload acknowledged.
     acknowledged: Option<SeqNum>,
 }
@@ -227,6 +229,19 @@ impl Meter {
         if let Some(open) = self.going_on().first_mut() {
             open.target.answer(part.at, part.octets, part.head);
         }
+    }
+
+    /// Takes octets of the target that are ahead of a gap.
+    pub(crate) fn on_target_ahead(&mut self, at: Instant, ack: SeqNum) {
+        if self.ahead.as_ref().is_none_or(|ahead| ack.after(ahead.1)) {
+            self.ahead = Some(Box::new((at, ack)));
+        }
+    }
+
+    /// Takes octets of the target that were ahead of a gap, which was filled at that time by a segment that acknowledges so much.
+    pub(crate) fn on_target_filled(&mut self, at: Instant, ack: SeqNum, octets: usize) {
+        let (at, ack) = self.ahead.take().map_or((at, ack), |ahead| *ahead);
+        self.on_target(TargetPart { at, ack, octets, head: &[] });
     }
 
     /// The connection to the target is over. Requests from `kept` on may go over another one.

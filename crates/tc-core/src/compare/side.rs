@@ -48,7 +48,7 @@ impl Side {
         }
         let time = self.asked.map_or(Duration::ZERO, |asked| at.saturating_duration_since(asked)).into();
         self.first.get_or_insert(time);
-        self.last = Some(time);
+        self.last = self.last.max(Some(time));
         self.octets += octets as u64;
     }
 

@@ -58,9 +58,15 @@ impl Session {
         if segment.payload_len == 0 {
             meter.on_acknowledged(at, segment.ack);
         }
+        let (ack, own) = (segment.ack, (segment.seq + segment.payload_len).octets_since(before));
         if octets > 0 {
             let head = payload.get(before.octets_since(segment.seq)..).unwrap_or_default();
-            meter.on_target(TargetPart { at, ack: segment.ack, octets, head });
+            meter.on_target(TargetPart { at, ack, octets: octets.min(own), head });
+        } else if segment.seq.after(before) && segment.payload_len > 0 {
+            meter.on_target_ahead(at, ack);
+        }
+        if octets > own {
+            meter.on_target_filled(at, ack, octets - own);
         }
     }
 }

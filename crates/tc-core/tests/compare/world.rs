@@ -168,6 +168,17 @@ impl World {
         self.target.heard = now;
     }
 
+    /// The target says something, and the end of what it said before, when it had heard only so much, comes behind it.
+    pub(crate) fn target_overtakes(&mut self, text: &str, heard: SeqNum, before: &str) {
+        let begin = self.target.nxt;
+        self.target.nxt += before.len();
+        self.target(text);
+        let end = std::mem::replace(&mut self.target.nxt, begin);
+        self.pass(2);
+        self.target_at(heard, before);
+        self.target.nxt = end;
+    }
+
     /// The target sends its last packet once more.
     pub(crate) fn target_again(&mut self) {
         if let Some((header, payload)) = self.last_target.clone() {
