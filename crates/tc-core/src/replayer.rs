@@ -128,10 +128,10 @@ impl Replayer {
         self.octets + self.datagrams.octets()
     }
 
-    /// Whether a session waits for the target's next word.
+    /// Whether something waits for the target's next word: what was captured, or the time of a datagram's answer.
     #[must_use]
     pub fn awaits_target(&self) -> bool {
-        self.lagging[Lag::None as usize] < self.entries.len()
+        self.lagging[Lag::None as usize] < self.entries.len() || self.datagrams.len() > 0
     }
 
     /// Whether a client is ahead of its replay by more than a request: then the target's next word is waited for.

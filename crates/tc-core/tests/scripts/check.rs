@@ -78,6 +78,7 @@ pub(crate) fn state(replayer: &Replayer, expected: &Expectation) -> Result<(), S
         Expectation::Sessions(wanted) => compare("sessions", wanted, Some(&replayer.sessions())),
         Expectation::Busy(wanted) => compare("busy", wanted, Some(&replayer.busy())),
         Expectation::Octets(wanted) => compare("octets", wanted, Some(&replayer.octets())),
+        Expectation::Awaits(wanted) => compare("awaits target", wanted, Some(&replayer.awaits_target())),
         Expectation::NoTimer => match replayer.poll_timeout() {
             Some((_, timer)) => Err(format!("timer {timer:?} is set")),
             None => Ok(()),

@@ -176,6 +176,8 @@ fn expectation(text: &str) -> Result<Expectation, String> {
         "sessions" => number(rest).map(Expectation::Sessions),
         "busy" => number(rest).map(Expectation::Busy),
         "octets" => number(rest).map(Expectation::Octets),
+        "awaits" if rest == "target" => Ok(Expectation::Awaits(true)),
+        "awaits" if rest == "nothing" => Ok(Expectation::Awaits(false)),
         "no" if rest == "timer" => Ok(Expectation::NoTimer),
         _ => Err(format!("'{text}' cannot be expected")),
     }

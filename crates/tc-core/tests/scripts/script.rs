@@ -116,6 +116,8 @@ pub(crate) enum Expectation {
     Octets(usize),
     Waiting(Vec<(String, usize)>),
     NoTimer,
+    /// Whether the target's next word is waited for.
+    Awaits(bool),
 }
 
 /// How a connection's client differs from what its number says.
