@@ -49,13 +49,11 @@ impl Watch {
         self.times = times;
     }
 
-    /// Mio woke the reader. Where none naps, others who are ready to run go first: if the processor is busy, perhaps with who
-    /// sends the next packets, a look finds more, and each look costs more than a packet.
+    /// Mio woke the reader. Others who are ready to run go first: if the processor is busy, perhaps with who sends the next
+    /// packets, a look finds more, and each look costs more than a packet.
     pub(crate) fn wake(&mut self) {
-        if self.times == Times::Wanted {
-            self.woken = Some(Instant::now());
-            std::thread::yield_now();
-        }
+        self.woken = Some(Instant::now());
+        std::thread::yield_now();
     }
 
     /// When the packets came, more or less, that a look finds now: some of them since the reader was woken.
@@ -169,12 +167,9 @@ mod tests {
     }
 
     #[test]
-    fn where_times_are_wanted_a_packet_came_between_waking_and_looking() {
+    fn a_packet_came_between_waking_and_looking() {
         let mut bench = Bench::new();
         let look = bench.now + Duration::from_secs(100);
-        bench.watch.wake();
-        assert_eq!(bench.watch.seen(look), look, "nobody wants to know");
-        bench.watch.attend(Times::Wanted);
         bench.watch.wake();
         let early = look - bench.watch.seen(look);
         assert!((Duration::from_secs(40)..=Duration::from_secs(50)).contains(&early), "{early:?}");
