@@ -35,7 +35,7 @@ impl Pacer {
     const WORTHWHILE: u32 = 32;
 
     /// An alarm is to be for so many wake-ups.
-    const WAKES: u32 = 4;
+    const WAKES: u32 = 3;
 
     /// How long the past is that decides, in longest naps.
     const WINDOW: u32 = 4;
@@ -113,7 +113,7 @@ mod tests {
         for (rate, woken, expected) in [
             (10, 10, Alertness::Awake),
             (160, 162, Alertness::Awake),
-            (400, 402, Alertness::Awake),
+            (280, 281, Alertness::Awake),
             (1_000, 190, Alertness::Napping),
             (8_000, 550, Alertness::Napping),
             (100_000, 3_800, Alertness::Napping),
