@@ -31,7 +31,7 @@ pub(crate) trait Source {
         Ok(())
     }
 
-    /// Passes what waits, and came at this time, to the relay, a bounded amount.
+    /// Passes what waits, and came at this time, more or less, to the relay, a bounded amount.
     fn serve(&mut self, seen: Instant, relay: &mut Relay) -> Served;
 
     /// Gives at least so many octets of each packet from here on, as far as there are.

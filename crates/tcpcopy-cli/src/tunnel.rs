@@ -21,8 +21,8 @@ const MAX_READS: usize = 8;
 /// Routes that wait for an intercept that does not read, in octets.
 const MAX_WAITING: usize = 16 << 20;
 
-/// A segment with so many octets is full on whatever path (the least MTU, RFC 8200, section 5, less headers and timestamps), and
-/// seldom the last.
+/// No full segment is smaller where the MTU is that of IPv6 at least (RFC 8200, section 5; headers and timestamps taken off). More of its
+/// answer is likely to follow.
 const FULL_SEGMENT: usize = 1280 - 40 - 20 - 12;
 
 /// Why a connection ended.
@@ -109,7 +109,7 @@ impl Tunnel {
         self.seen.is_some()
     }
 
-    /// Whether what was read last is likely not all of an answer.
+    /// Whether the last read brought a full segment: more of its answer may follow.
     pub(crate) const fn is_amid_answer(&self) -> bool {
         self.amid_answer
     }

@@ -31,6 +31,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const READ_BUFFER: usize = 256 << 10;
+/// What the target sends when it got an acknowledgment is here after this time: round trip, and naps of intercept and ours.
+const NEXT_FLIGHT: Duration = Duration::from_millis(16);
 
 /// All connections to all intercepts.
 pub(crate) struct Tunnels {
@@ -48,8 +50,8 @@ pub(crate) struct Tunnels {
     lines: RateLimit,
     /// Records that were no headers.
     malformed: u64,
-    /// Whether the last read was.
-    amid_answer: bool,
+    /// Until when more of an answer is likely to come, which waits for acknowledgments.
+    amid_answer: Instant,
     /// Connections that were lost.
     lost: u64,
 }
@@ -86,7 +88,7 @@ impl Tunnels {
             buffer: vec![0; READ_BUFFER].into_boxed_slice(),
             lines: RateLimit::new(now),
             malformed: 0,
-            amid_answer: false,
+            amid_answer: now,
             lost: 0,
         })
     }
@@ -146,19 +148,19 @@ impl Tunnels {
         })
     }
 
-    /// Whether there is something to read, which mio will not announce again.
+    /// Whether there is something to read, or a connection that may be established, which mio will not announce again.
     pub(crate) fn is_unread(&self) -> bool {
-        self.slots.iter().any(|slot| slot.unread > Unread::Nothing)
+        self.slots.iter().any(|slot| slot.unread > Unread::Nothing || slot.dirty && slot.is_connecting())
     }
 
-    /// Whether what was read last is likely not all of an answer, of which the rest may wait for acknowledgments.
-    pub(crate) const fn is_amid_answer(&self) -> bool {
-        self.amid_answer
+    /// Whether more of an answer is likely to come, which waits for acknowledgments.
+    pub(crate) fn is_amid_answer(&self, now: Instant) -> bool {
+        now < self.amid_answer
     }
 
     /// Whether there is something to send, which mio will not announce again.
     pub(crate) fn has_output(&self) -> bool {
-        self.slots.iter().any(|slot| slot.dirty)
+        self.slots.iter().any(|slot| slot.dirty && !slot.is_connecting())
     }
 
     /// When the next attempt begins or ends.
@@ -232,10 +234,9 @@ impl Tunnels {
 
     /// Reads from each connection that has something, a bounded amount.
     pub(crate) fn read(&mut self, now: Instant, replayer: &mut Replayer) {
-        self.amid_answer = false;
         for index in 0..self.slots.len() {
             let Some(slot) = self.slots.get_mut(index) else { continue };
-            if matches!(slot.state, State::Connecting(..)) && (slot.dirty || slot.unread > Unread::Nothing) {
+            if slot.is_connecting() && (slot.dirty || slot.unread > Unread::Nothing) {
                 self.try_establish(now, index, replayer);
             }
             self.read_one(now, index, replayer);
@@ -257,11 +258,14 @@ impl Tunnels {
                     info!("intercept at {} speaks version {TUNNEL_VERSION}", slot.address);
                 }
                 slot.unread = match (unread, served) {
+                    // Until reading finds the end, or an error.
                     (Unread::All, _) => Unread::All,
                     (_, Served::More) => Unread::Something,
                     (_, Served::Drained) => Unread::Nothing,
                 };
-                self.amid_answer |= tunnel.is_amid_answer();
+                if tunnel.is_amid_answer() {
+                    self.amid_answer = now + NEXT_FLIGHT;
+                }
                 slot.dirty |= tunnel.has_output();
                 slot.extend(now, replayer);
                 self.ask_for_datagrams();

@@ -54,8 +54,8 @@ pub(crate) struct Worker {
     productive: bool,
     replayer: Replayer,
     tunnels: Tunnels,
-    /// When to read the tunnels at the latest.
-    headers_due: Instant,
+    /// When to read the tunnels, whether anything waits for it or not.
+    next_read: Instant,
     orders: Orders,
     lines: RateLimit,
     captured: CaptureStatistics,
@@ -89,7 +89,7 @@ impl Worker {
             productive: false,
             replayer,
             tunnels,
-            headers_due: now,
+            next_read: now,
             orders,
             lines: RateLimit::new(now),
             captured: CaptureStatistics::default(),
@@ -139,11 +139,15 @@ impl Worker {
         self.replayer.handle_timeout(now);
         self.tunnels.handle_timeout(now, self.poll.registry(), &mut self.replayer);
         if self.headers_due(now) <= now {
-            self.tunnels.read(now, &mut self.replayer);
-            self.headers_due = now + LONGEST_NAP;
+            self.read_tunnels(now);
         }
+        let ends = self.replayer.counters().captured.ends;
         if self.capture_readiness.is_due(now) {
             self.capture_readiness = self.take_captured(now);
+        }
+        if self.replayer.counters().captured.ends > ends {
+            // An end goes when the target is silent, which is not known while its word is unread.
+            self.read_tunnels(now);
         }
         // What ended while packets were sent goes with the next announcements: nothing waits for it.
         while let Some(flow) = self.replayer.poll_ended_route() {
@@ -187,11 +191,18 @@ impl Worker {
     }
 
     /// When to read the tunnels. Each read costs an acknowledgment, so under load there is none for headers of answers
-    /// that nobody waits for: they are late by a nap at most, as captured packets are.
+    /// that nobody waits for: they are late by the longest nap at most, as captured packets are.
     fn headers_due(&self, now: Instant) -> Instant {
         let awaited =
-            self.replayer.awaits_target() || self.tunnels.is_amid_answer() || self.measures_by_reading();
-        if self.alertness == Alertness::Napping && !awaited { self.headers_due } else { now }
+            self.replayer.awaits_target() || self.tunnels.is_amid_answer(now) || self.measures_by_reading();
+        // The next look would be too late.
+        let due = self.next_read < now + self.pacer.nap();
+        if self.alertness == Alertness::Awake || awaited || due { now } else { self.next_read }
+    }
+
+    fn read_tunnels(&mut self, now: Instant) {
+        self.tunnels.read(now, &mut self.replayer);
+        self.next_read = now + LONGEST_NAP;
     }
 
     /// How long to look at nothing at all.
@@ -293,6 +304,7 @@ impl Worker {
             Extent::SoFar => self.replayer.comparison().cloned().map(Box::new),
             Extent::Whole => {
                 self.take_captured(now);
+                self.tunnels.read(now, &mut self.replayer);
                 self.replayer.end_comparison(now)
             }
         }

@@ -64,14 +64,14 @@ impl Device {
     }
 
     /// Passes what waits to the relay; how many frames those were, and how many of them were not IP.
-    fn serve(&mut self, now: Instant, relay: &mut Relay) -> Result<(usize, u64), PcapError> {
+    fn serve(&mut self, seen: Instant, relay: &mut Relay) -> Result<(usize, u64), PcapError> {
         let mut foreign = 0;
         for taken in 0..MAX_FRAMES {
             let Some(frame) = self.capture.next_frame()? else { return Ok((taken, foreign)) };
             match Frame::parse(self.link, frame.octets) {
                 Ok(found) => {
                     let before = frame.octets.len() - found.packet.len();
-                    relay.handle_response(now, found.packet, frame.length.saturating_sub(before));
+                    relay.handle_response(seen, found.packet, frame.length.saturating_sub(before));
                 }
                 Err(_) => foreign += 1,
             }
@@ -85,10 +85,10 @@ impl Source for DeviceSource {
         self.devices.iter().map(|device| device.capture.as_raw_fd()).collect()
     }
 
-    fn serve(&mut self, now: Instant, relay: &mut Relay) -> Served {
+    fn serve(&mut self, seen: Instant, relay: &mut Relay) -> Served {
         let (mut total, mut more, mut failure) = (0, false, None);
         for device in &mut self.devices {
-            match device.serve(now, relay) {
+            match device.serve(seen, relay) {
                 Ok((taken, foreign)) => {
                     total += taken;
                     more |= taken == MAX_FRAMES;

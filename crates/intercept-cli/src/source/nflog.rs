@@ -32,12 +32,12 @@ impl Source for NflogSource {
         vec![self.log.as_raw_fd()]
     }
 
-    fn serve(&mut self, now: Instant, relay: &mut Relay) -> Served {
+    fn serve(&mut self, seen: Instant, relay: &mut Relay) -> Served {
         let mut taken = 0;
         for _ in 0..MAX_MESSAGES {
             let received = self.log.recv(|packet| {
                 // The log does not tell how long a packet was.
-                relay.handle_response(now, packet, 0);
+                relay.handle_response(seen, packet, 0);
             });
             match received {
                 Ok((count, supply)) => {

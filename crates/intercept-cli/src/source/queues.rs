@@ -212,7 +212,7 @@ impl Reader {
 
     /// Takes a batch from the queue, decides it, and passes it on.
     fn take(&mut self, now: Instant) -> Readiness {
-        let mut batch = self.shared.spare();
+        let (seen, mut batch) = (self.watch.seen(now), self.shared.spare());
         let supply = match self.queue.recv(&mut batch) {
             Ok(supply) => supply,
             Err(error) => return self.failed(now, "read from", &self.shared.receive_errors, &error),
@@ -224,7 +224,7 @@ impl Reader {
         }
         let wanted = self.shared.times_wanted.load(Ordering::Relaxed);
         self.watch.attend(if wanted { Times::Wanted } else { Times::Unwanted });
-        let (seen, found) = (self.watch.seen(now), batch.len());
+        let found = batch.len();
         if found == 0 {
             self.shared.give_back(batch);
         } else if self.sender.send((seen, batch)).is_ok() {

@@ -59,13 +59,6 @@ impl RequestLine {
         VERSION.starts_with(version).then(|| Self::of(method, path, detail))
     }
 
-    /// Octets of memory behind it.
-    pub(super) fn memory(&self) -> usize {
-        let kept =
-            |kept: &Kept| size_of::<Kept>() + kept.method.len() + kept.path.as_ref().map_or(0, String::len);
-        self.kept.as_deref().map_or(0, kept)
-    }
-
     /// The method.
     #[must_use]
     pub fn method(&self) -> &str {

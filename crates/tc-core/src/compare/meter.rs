@@ -10,6 +10,8 @@ use tc_proto::{Flags, Segment, SeqNum};
 
 /// The request that was sent last, and the one before, whose answer is over when the next one's begins.
 const USUALLY_OPEN: usize = 2;
+/// Octets of a request's method and path where they are kept, more or less.
+const USUAL_LINE: usize = 128;
 /// A request that is younger than this when the comparison ends may still be answered.
 const YOUNG: Duration = Duration::from_secs(1);
 
@@ -68,10 +70,10 @@ impl Open {
         self.target.fail(if sent { otherwise } else { Failure::NotSent });
     }
 
-    fn exchange(self) -> Exchange {
+    fn exchange(&mut self) -> Exchange {
         Exchange {
             handed: self.handed,
-            line: self.line,
+            line: self.line.take(),
             online: self.online.outcome(),
             target: self.target.outcome(),
             waited: self.waited.map(Duration::from),
@@ -92,6 +94,8 @@ pub(crate) struct Meter {
     open: SmallVec<[Open; USUALLY_OPEN]>,
     /// How many of them are over: the first.
     over: usize,
+    /// How many of those were taken.
+    taken: usize,
     /// The end of what the online server has said.
     online_next: Option<SeqNum>,
     online_refused: bool,
@@ -112,9 +116,9 @@ impl Meter {
 
     /// Octets of memory in use, with what is kept of each request.
     pub(crate) fn memory(&self) -> usize {
-        let kept = |open: &Open| open.line.as_ref().map_or(0, RequestLine::memory);
         let more = if self.open.spilled() { self.open.capacity() * size_of::<Open>() } else { 0 };
-        size_of::<Self>() + more + self.open.iter().map(kept).sum::<usize>()
+        let line = if self.detail == Detail::Paths { USUAL_LINE } else { 0 };
+        size_of::<Self>() + more + self.open.len() * line
     }
 
     /// Those that go on.
@@ -137,6 +141,7 @@ impl Meter {
 
     fn begin(&mut self, part: RequestPart<'_>, heard: SeqNum) {
         // The rest of a request that was answered in between (100 Continue) belongs to its route.
+        self.forget_taken();
         let line = RequestLine::parse(part.octets, self.detail);
         let line = line.or_else(|| self.going_on().last().and_then(|before| before.line.clone()));
         self.open.push(Open {
@@ -238,14 +243,20 @@ impl Meter {
         }
     }
 
-    /// Takes octets of the target that were ahead of a gap, which was filled at that time by a segment that acknowledges so much.
+    /// Takes octets of the target that were ahead of a gap: all of the latest answer of which some were. The gap was filled at that time by a segment that acknowledges so much.
     pub(crate) fn on_target_filled(&mut self, at: Instant, ack: SeqNum, octets: usize) {
         let (at, ack) = self.ahead.take().map_or((at, ack), |ahead| *ahead);
         self.on_target(TargetPart { at, ack, octets, head: &[] });
     }
 
+    /// Nothing of the target is ahead of a gap.
+    pub(crate) fn on_no_gap(&mut self) {
+        self.ahead = None;
+    }
+
     /// The connection to the target is over. Requests from `kept` on may go over another one.
     pub(crate) fn on_target_lost(&mut self, reason: CloseReason, kept: SeqNum) {
+        self.ahead = None;
         for open in self.going_on().iter_mut().filter(|open| open.begin.before(kept)) {
             if let Some(failure) = failure_of(reason) {
                 open.target.fail(failure);
@@ -291,13 +302,23 @@ impl Meter {
     pub(crate) fn take_over(&mut self) -> impl Iterator<Item = Option<Exchange>> {
         // The capture does not see this server, or the client has an answer that it did not see.
         let unseen = self.online_unseen;
-        let over = self.open.drain(..std::mem::take(&mut self.over));
-        over.map(move |open| (!unseen && !open.online.is_missed()).then(|| open.exchange()))
+        let fresh = std::mem::replace(&mut self.taken, self.over)..self.over;
+        let over = self.open.get_mut(fresh).unwrap_or_default();
+        over.iter_mut().map(move |open| (!unseen && !open.online.is_missed()).then(|| open.exchange()))
+    }
+
+    /// Makes room of what was taken, once it is half of all: so that each request moves one other at most.
+    fn forget_taken(&mut self) {
+        if self.taken * 2 >= self.open.len() {
+            self.open.drain(..self.taken);
+            self.over -= self.taken;
+            self.taken = 0;
+        }
     }
 
     /// Whether something is over.
     pub(crate) fn has_news(&self) -> bool {
-        self.over > 0 || self.handshake.is_some()
+        self.over > self.taken || self.handshake.is_some()
     }
 
     /// How long the target took to answer the latest SYN.

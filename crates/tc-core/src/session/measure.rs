@@ -68,5 +68,8 @@ impl Session {
         if octets > own {
             meter.on_target_filled(at, ack, octets - own);
         }
+        if !sync.rcv.has_gap() {
+            meter.on_no_gap();
+        }
     }
 }

@@ -47,6 +47,11 @@ impl Receiver {
         }
     }
 
+    /// Whether something was received that has a gap before it.
+    pub(crate) fn has_gap(&self) -> bool {
+        !self.ahead.is_empty()
+    }
+
     /// Whether the target has sent its FIN and everything before it.
     pub(crate) fn is_closed(&self) -> bool {
         self.fin.is_some_and(|fin| self.nxt.after(fin))

@@ -69,6 +69,10 @@ impl Slot {
         matches!(self.state, State::Up(_))
     }
 
+    pub(super) const fn is_connecting(&self) -> bool {
+        matches!(self.state, State::Connecting(..))
+    }
+
     pub(super) fn covers(&self, flow: &Flow) -> bool {
         self.serves.iter().any(|scope| scope.covers(flow.target))
     }
