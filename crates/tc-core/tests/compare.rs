@@ -190,6 +190,23 @@ fn an_answer_that_overtakes_the_end_of_the_one_before_is_its_own() {
 }
 
 #[test]
+fn a_target_that_is_always_a_request_late_answers_all_the_same() {
+    let mut world = World::open();
+    for number in 0..20 {
+        world.client(&format!("request {number}"));
+        world.pass(1).online("answer");
+        if number > 0 {
+            world.target("answer");
+        }
+        world.pass(1);
+    }
+    world.target("answer");
+    let comparison = world.end();
+    assert_eq!((comparison.requests, comparison.in_flight, comparison.missing), (20, 0, 0));
+    assert_eq!((comparison.target.answered, comparison.length_mismatches), (20, 0));
+}
+
+#[test]
 fn an_answer_while_the_request_is_still_sent_is_measured_from_what_was_there() {
     let mut world = World::open();
     world.client("first part, ");
