@@ -5,7 +5,7 @@
 mod world;
 
 use tc_core::compare::{Detail, Failure};
-use tc_proto::Flags;
+use tc_proto::{Flags, SeqNum};
 use world::{World, assert_about, ms};
 
 #[test]
@@ -152,18 +152,25 @@ fn a_request_that_goes_over_another_connection_has_no_part_in_the_times() {
     assert_eq!(comparison.first().target.count(), 0);
 }
 
-#[test]
-fn what_the_target_said_before_it_had_the_next_request_belongs_to_the_one_before() {
+/// The target has said the first half of its answer, paused, and got the next request, whose answer the client has; what it
+/// had heard before.
+fn amid_an_answer(half: &str) -> (World, SeqNum) {
     let mut world = World::open();
-    let half = "x".repeat(1000);
     world.client("one");
     world.pass(1).online(&half.repeat(2));
-    world.pass(1).target(&half);
+    world.pass(1).target(half);
     world.client("two");
     world.pass(1).online("more");
     // After so much silence the answer is taken for whole, and the next request goes.
     let before = world.heard_by_target();
     world.pass(100);
+    (world, before)
+}
+
+#[test]
+fn what_the_target_said_before_it_had_the_next_request_belongs_to_the_one_before() {
+    let half = "x".repeat(1000);
+    let (mut world, before) = amid_an_answer(&half);
     world.target_at(before, &half);
     world.pass(3).target("more");
     let comparison = world.end();
@@ -173,15 +180,8 @@ fn what_the_target_said_before_it_had_the_next_request_belongs_to_the_one_before
 
 #[test]
 fn an_answer_that_overtakes_the_end_of_the_one_before_is_its_own() {
-    let mut world = World::open();
     let half = "x".repeat(1000);
-    world.client("one");
-    world.pass(1).online(&half.repeat(2));
-    world.pass(1).target(&half);
-    world.client("two");
-    world.pass(1).online("more");
-    let before = world.heard_by_target();
-    world.pass(100);
+    let (mut world, before) = amid_an_answer(&half);
     world.target_overtakes("more", before, &half);
     let comparison = world.end();
     assert_eq!((comparison.requests, comparison.missing, comparison.length_mismatches), (2, 0, 0));

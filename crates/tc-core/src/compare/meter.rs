@@ -140,9 +140,9 @@ impl Meter {
     }
 
     fn begin(&mut self, part: RequestPart<'_>, heard: SeqNum) {
-        // The rest of a request that was answered in between (100 Continue) belongs to its route.
         self.forget_taken();
         let line = RequestLine::parse(part.octets, self.detail);
+        // The rest of a request that was answered in between (100 Continue) belongs to its route.
         let line = line.or_else(|| self.going_on().last().and_then(|before| before.line.clone()));
         self.open.push(Open {
             begin: part.seq,
@@ -243,7 +243,8 @@ impl Meter {
         }
     }
 
-    /// Takes octets of the target that were ahead of a gap: all of the latest answer of which some were. The gap was filled at that time by a segment that acknowledges so much.
+    /// Takes octets of the target that were ahead of a gap: all count for the latest answer of which some were. The gap was
+    /// filled `at` some moment by a segment that acknowledges `ack`.
     pub(crate) fn on_target_filled(&mut self, at: Instant, ack: SeqNum, octets: usize) {
         let (at, ack) = self.ahead.take().map_or((at, ack), |ahead| *ahead);
         self.on_target(TargetPart { at, ack, octets, head: &[] });

@@ -2,7 +2,7 @@
 //!
 //! At a few thousand packets a second it is the wake-ups that cost: for each packet one of the reader, and one for
 //! whoever delivers the packet. A reader that sleeps and looks pays for its alarms instead, however many packets each
-//! one finds. Measured, an alarm costs two to three wake-ups, most on virtual machines.
+//! one finds. Measured on a virtual machine, an alarm costs two to three wake-ups.
 
 use std::time::{Duration, Instant};
 

@@ -167,7 +167,7 @@ impl Summary {
             ended: humantime::format_rfc3339_seconds(run.ended).to_string(),
             seconds: lasted.as_secs_f64(),
             verdict: Verdict::default(),
-            requests: Requests::of(comparison),
+            requests: Requests::of(comparison, &first),
             online: comparison.online.into(),
             target_answers: comparison.target.into(),
             first: rows(&first, &comparison.way),
@@ -197,7 +197,7 @@ impl Summary {
 }
 
 impl Requests {
-    fn of(comparison: &Comparison) -> Self {
+    fn of(comparison: &Comparison, first: &Speed) -> Self {
         Self {
             compared: comparison.requests,
             http: comparison.http,
@@ -205,7 +205,7 @@ impl Requests {
             statuses_compared: comparison.statuses,
             status_mismatches: comparison.status_mismatches,
             length_mismatches: comparison.length_mismatches,
-            timed: comparison.first().online.count(),
+            timed: first.online.count(),
             resent: comparison.resent,
             in_flight: comparison.in_flight,
             untracked: comparison.untracked,
